@@ -1,0 +1,139 @@
+package models
+
+import "time"
+
+// Dataset is a named series of immutable, numbered versions.
+type Dataset struct {
+	ID          string
+	Title       string
+	Description string
+	Class       DataClass
+	SourceKind  string // where it was acquired, in words (hospital, insurer, care facility)
+	Language    string // BCP 47
+	CreatedBy   string
+	CreatedAt   time.Time
+	Latest      int // highest registered version, 0 when none
+}
+
+// VersionState is the state of a dataset version.
+type VersionState string
+
+// The states of a version.
+const (
+	VersionDraft      VersionState = "draft"
+	VersionRegistered VersionState = "registered"
+	VersionWithdrawn  VersionState = "withdrawn"
+	VersionRecalled   VersionState = "recalled"
+	VersionDestroyed  VersionState = "destroyed"
+)
+
+// Version is one version of a dataset. It is frozen when registered.
+type Version struct {
+	DatasetID    string
+	Number       int
+	State        VersionState
+	Items        []Item // union of its files' items, sorted
+	Terms        string // the terms text that recipients get
+	TermsSHA256  string // hex
+	Schema       string // datapackage.json given at registration, empty when none
+	Profile      string // de-identification profile the gate ran with
+	PQRequired   bool   // only post-quantum recipient keys may receive it
+	PeriodFrom   string // ISO 8601 date or month, as given
+	PeriodTo     string
+	Subjects     int64 // number of people, 0 unknown
+	Records      int64 // number of records, 0 unknown
+	FileCount    int
+	TotalSize    int64  // plaintext bytes
+	Digest       string // hex SHA-256 over the canonical file list, set when registered
+	IdempotentBy string // key by which an interrupted registration finds its draft again
+	CreatedBy    string
+	CreatedAt    time.Time
+	RegisteredBy string
+	RegisteredAt time.Time
+	Independence Independence
+}
+
+// File is one file of a version.
+type File struct {
+	ID        string
+	DatasetID string
+	Version   int
+	Number    int    // 0-based record number in header packs; by path order, set when registered
+	Path      string // Unicode NFC, '/' separated, relative
+	Items     []Item
+	MediaType string
+	SealedID  string // the sealed file that holds its contents; empty while uploading
+	Size      int64  // plaintext bytes
+	SHA256    string // hex, plaintext
+	ReportID  string // gate report of this content
+	CreatedAt time.Time
+}
+
+// SealedFile is an encrypted payload in segments (age v1 payload: nonce and
+// STREAM chunks). One sealed file can serve several versions.
+type SealedFile struct {
+	ID            string
+	State         SealedState
+	Size          int64  // plaintext bytes; while uploading: bytes sealed so far
+	SHA256        string // hex, plaintext
+	PayloadSize   int64
+	PayloadSHA256 string // hex
+	KEKID         string
+	WrappedKey    []byte // file key under the KEK, bound to ID, payload digest and KEK id
+	Segments      []Segment
+	Resume        []byte // encoded crypto.SealState while uploading
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+}
+
+// SealedState tells whether a sealed file is whole.
+type SealedState string
+
+// The states of a sealed file.
+const (
+	SealedUploading SealedState = "uploading"
+	SealedComplete  SealedState = "complete"
+	SealedDestroyed SealedState = "destroyed"
+)
+
+// Segment is one write-once object of a sealed file.
+type Segment struct {
+	Key  string // storage key
+	Size int64  // bytes
+}
+
+// GateReport is the stored result of the de-identification gate for one
+// content: it counts only for the file with this SHA-256 under this profile.
+type GateReport struct {
+	ID        string
+	SHA256    string // hex, plaintext
+	Profile   string
+	Verdict   string
+	Findings  []Finding
+	Report    []byte // the whole report as JSON
+	CreatedAt time.Time
+}
+
+// Waiver lets one finding pass, for a reason, by two people, until an end.
+type Waiver struct {
+	ID           string
+	DatasetID    string
+	Version      int
+	FindingID    string
+	FileSHA256   string
+	Path         string
+	Rule         string
+	Reason       string
+	RequestedBy  string
+	RequestedAt  time.Time
+	ApprovedBy   string
+	ApprovedAt   time.Time
+	RejectedBy   string
+	ExpiresAt    time.Time
+	Independence Independence
+}
+
+// Live reports whether the waiver is approved and not past its end.
+func (w Waiver) Live(now time.Time) bool {
+	return w.ApprovedBy != "" && w.RejectedBy == "" && now.Before(w.ExpiresAt)
+}
