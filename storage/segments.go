@@ -90,7 +90,7 @@ func (r *segmentReader) WriteTo(w io.Writer) (int64, error) {
 		}
 		r.account(n, err)
 	}
-	if errors.Is(r.err, io.EOF) {
+	if r.err == io.EOF {
 		return total, nil
 	}
 	return total, r.err
@@ -136,7 +136,7 @@ func (r *segmentReader) account(n int64, err error) {
 	case err != nil && err != io.EOF:
 		r.err = err
 	case r.need != 0:
-		r.err = fmt.Errorf("segment is %d bytes short: %w", r.need, io.ErrUnexpectedEOF)
+		r.err = fmt.Errorf("stored segment lacks %d bytes: %w", r.need, io.ErrUnexpectedEOF)
 	case closeErr != nil:
 		r.err = closeErr
 	}

@@ -41,6 +41,9 @@ func (s *Source) Read(p []byte) (int, error) {
 	if s.err == nil {
 		s.err = s.ctx.Err()
 	}
+	if s.err == nil && s.size < -1 {
+		s.err = fmt.Errorf("%w: %d announced", ErrSize, s.size)
+	}
 	if s.err != nil || len(p) == 0 {
 		return 0, s.err
 	}

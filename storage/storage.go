@@ -19,7 +19,7 @@ import (
 type Object struct {
 	Key     string
 	Size    int64     // bytes
-	ModTime time.Time // when the object became visible, by the store's clock
+	ModTime time.Time // when its last byte was stored, by the store's clock
 }
 
 // Store keeps write-once objects. All methods are safe for concurrent use and
