@@ -65,16 +65,19 @@ type Object struct {
 	RecipientID string
 	// Absent says that the object does not exist.
 	Absent bool
+
+	single bool // one object, not a collection or the server
 }
 
 // Whole is the object of acts on collections and on the server.
 func Whole() Object { return Object{} }
 
-// Of is an existing object of that recipient.
-func Of(recipientID string) Object { return Object{RecipientID: recipientID} }
+// Of is an existing object of that recipient; an empty id means an object that
+// belongs to no recipient, such as a dataset.
+func Of(recipientID string) Object { return Object{RecipientID: recipientID, single: true} }
 
 // Absent is an object that does not exist.
-func Absent() Object { return Object{Absent: true} }
+func Absent() Object { return Object{Absent: true, single: true} }
 
 type reach int
 
@@ -180,16 +183,12 @@ func Can(actor Actor, act Act, obj Object) error {
 }
 
 // hidden reports whether the object must look absent to a recipient's person:
-// everything that is not their own, and everything that they have no right to
-// unless it is theirs.
+// every single object that is not their own, unless all people may do that act.
 func hidden(actor Actor, act Act, obj Object) bool {
-	if obj.Absent {
-		return true
-	}
-	if rights[act][actor.Role] == all || obj == Whole() {
+	if !obj.single || rights[act][actor.Role] == all {
 		return false
 	}
-	return actor.RecipientID == "" || obj.RecipientID != actor.RecipientID
+	return obj.Absent || actor.RecipientID == "" || obj.RecipientID != actor.RecipientID
 }
 
 func notFound() error {
