@@ -35,8 +35,8 @@ type Store struct {
 
 	// The steps that make an object durable; tests let them fail.
 	syncFile func(*os.File) error
-	syncDir func(path string) error
-	move    func(from, to string) error // never replaces: fs.ErrExist
+	syncDir  func(path string) error
+	move     func(from, to string) error // never replaces: fs.ErrExist
 
 	mu      sync.Mutex
 	folders map[string]bool // fan-out folders whose own entry is durable
@@ -52,12 +52,12 @@ func New(root string) (*Store, error) {
 		return nil, fmt.Errorf("storage/disk: %w", err)
 	}
 	s := &Store{
-		root:    abs,
-		buffers: sync.Pool{New: func() any { return new([bufferSize]byte) }},
+		root:     abs,
+		buffers:  sync.Pool{New: func() any { return new([bufferSize]byte) }},
 		syncFile: (*os.File).Sync,
-		syncDir: syncDir,
-		move:    moveNoReplace,
-		folders: map[string]bool{},
+		syncDir:  syncDir,
+		move:     moveNoReplace,
+		folders:  map[string]bool{},
 	}
 	if err := s.prepare(); err != nil {
 		return nil, fmt.Errorf("storage/disk: open: %w", translate(err))
@@ -143,6 +143,9 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 // Sweep implements storage.Store. Files that cannot be removed do not keep it
 // from removing the others; their errors come back joined.
 func (s *Store) Sweep(ctx context.Context, olderThan time.Time) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
 	entries, err := os.ReadDir(filepath.Join(s.root, tempFolder))
 	if err != nil {
 		return 0, failed("sweep", err)

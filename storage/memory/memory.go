@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"maps"
 	"slices"
@@ -147,14 +148,18 @@ func (s *Store) Sweep(ctx context.Context, _ time.Time) (int, error) {
 
 // reader reads a range of an object until its context ends.
 type reader struct {
-	ctx  context.Context
-	rest []byte
+	ctx    context.Context
+	rest   []byte
+	closed bool
 }
 
 // Read implements io.Reader.
 func (r *reader) Read(p []byte) (int, error) {
 	if err := r.ctx.Err(); err != nil {
 		return 0, err
+	}
+	if r.closed {
+		return 0, fmt.Errorf("storage/memory: read: %w", fs.ErrClosed)
 	}
 	if len(r.rest) == 0 {
 		return 0, io.EOF
@@ -164,5 +169,8 @@ func (r *reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Close implements io.Closer.
-func (r *reader) Close() error { return nil }
+// Close makes later reads fail, as they would on a file.
+func (r *reader) Close() error {
+	r.closed = true
+	return nil
+}
