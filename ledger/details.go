@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -81,14 +82,14 @@ func (r *redactions) explain(details []byte, l Leaf) error {
 	}
 	at, ok := slices.BinarySearchFunc(r.gone, red.Index, func(g goneDetails, i int64) int { return cmp.Compare(g.index, i) })
 	if !ok {
-		return found(red.Index, "it redacts entry %d, whose details are still there", red.Index)
+		return fmt.Errorf("it redacts entry %d, whose details are still there", red.Index)
 	}
 	g := &r.gone[at]
 	switch {
 	case g.explained:
-		return found(red.Index, "it redacts entry %d a second time", red.Index)
+		return fmt.Errorf("it redacts entry %d a second time", red.Index)
 	case l.Time.UnixMilli() < g.until:
-		return found(red.Index, "it redacts entry %d before its retention ended on %s", red.Index, formatTime(time.UnixMilli(g.until)))
+		return fmt.Errorf("it redacts entry %d before its retention ended on %s", red.Index, formatTime(time.UnixMilli(g.until)))
 	}
 	g.explained = true
 	r.left--
@@ -96,10 +97,11 @@ func (r *redactions) explain(details []byte, l Leaf) error {
 }
 
 // unexplained is the first entry whose details are gone without a redaction.
-func (r *redactions) unexplained() error {
+func (r *redactions) unexplained() *finding {
 	if !r.open() {
 		return nil
 	}
 	i := slices.IndexFunc(r.gone, func(g goneDetails) bool { return !g.explained })
-	return found(r.gone[i].index, "entry %d: its details are missing and no entry.redacted names it", r.gone[i].index)
+	index := r.gone[i].index
+	return &finding{index, fmt.Sprintf("entry %d: its details are missing and no entry.redacted names it", index)}
 }

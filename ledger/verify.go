@@ -212,13 +212,12 @@ func (v *verification) entries(ctx context.Context, src Source) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	missing := v.redaction.unexplained()
 	var f *finding
-	if missing := v.redaction.unexplained(); errors.As(problem, &f) && missing != nil && missing.(*finding).entry > f.entry {
+	if missing == nil || errors.As(problem, &f) && f.entry < missing.entry {
 		return problem
-	} else if missing != nil {
-		return missing
 	}
-	return problem
+	return missing
 }
 
 // entry checks the next record and adds it to the tree.

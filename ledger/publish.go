@@ -1,0 +1,262 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// DefaultMaxLag is how long the second place may lack a committed entry before
+// nothing more may be issued.
+const DefaultMaxLag = 60 * time.Second
+
+// Delays between attempts at a second place that fails, and the most that one
+// attempt may take.
+const (
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = 5 * time.Second
+	putTimeout = 30 * time.Second
+)
+
+// SecondPlace keeps checkpoints away from the database, so that a database that
+// is rolled back or rewritten is noticed.
+type SecondPlace interface {
+	// Put makes checkpoint the newest. When it returns nil, the checkpoint
+	// survives a crash; after an error it may or may not be there.
+	Put(ctx context.Context, checkpoint []byte) error
+	// Newest is the last checkpoint that was put; nil when there never was one.
+	Newest(ctx context.Context) ([]byte, error)
+}
+
+// ErrBehind means that committed entries have not reached the second place for
+// longer than allowed: issuing stops until they have.
+var ErrBehind = errors.New("the second place for checkpoints is behind the ledger")
+
+// PublisherConfig is what a Publisher needs.
+type PublisherConfig struct {
+	Signer Signer
+	Second SecondPlace
+	// Head is the committed tree.
+	Head func(ctx context.Context) (tlog.Tree, error)
+	// Hashes are the stored hashes, with which every tree is shown to contain
+	// the one published before it prior to being signed.
+	Hashes tlog.HashReader
+	// Published is what CheckStart returned.
+	Published Checkpoint
+	Now       func() time.Time // nil: time.Now
+	MaxLag    time.Duration    // zero: DefaultMaxLag
+}
+
+// Publisher signs the tree after commits and brings the checkpoint to the second
+// place; many commits share one. Safe for concurrent use.
+type Publisher struct {
+	c      PublisherConfig
+	signal chan struct{} // capacity 1: a commit since the last look
+
+	mu        sync.Mutex
+	newest    Checkpoint    // durable in the second place
+	advanced  chan struct{} // closed and replaced when newest moves on
+	committed int64         // largest tree that a commit told of
+	behind    time.Time     // since when an entry waits; zero when none does
+	failed    error         // of the last attempt
+	refused   error         // the log contradicts what was published: final
+}
+
+// NewPublisher makes a publisher; Run does its work.
+func NewPublisher(c PublisherConfig) *Publisher {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.MaxLag == 0 {
+		c.MaxLag = DefaultMaxLag
+	}
+	return &Publisher{
+		c: c, signal: make(chan struct{}, 1),
+		newest: c.Published, committed: c.Published.Tree.N, advanced: make(chan struct{}),
+	}
+}
+
+// Run publishes until ctx ends, first what a crash may have left unpublished. A
+// second place that fails is tried again and again. Run returns early only when
+// the log contradicts what was published (ErrInconsistent), else ctx.Err().
+func (p *Publisher) Run(ctx context.Context) error {
+	retry := firstRetry
+	for {
+		err := p.publish(ctx)
+		p.note(err)
+		if errors.Is(err, ErrInconsistent) {
+			return err
+		}
+		var again <-chan time.Time
+		if err != nil {
+			again = time.After(retry)
+			retry = min(2*retry, lastRetry)
+		} else {
+			retry = firstRetry
+		}
+		wake := p.signal
+		if err != nil { // a commit is no reason to hurry a failing second place
+			wake = nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-wake:
+		case <-again:
+		}
+	}
+}
+
+// Committed tells of a commit. It never blocks; the database calls it after
+// every one.
+func (p *Publisher) Committed(tree tlog.Tree) {
+	p.mu.Lock()
+	p.committed = max(p.committed, tree.N)
+	if p.behind.IsZero() && p.committed > p.newest.Tree.N {
+		p.behind = p.c.Now()
+	}
+	p.mu.Unlock()
+	select {
+	case p.signal <- struct{}{}:
+	default:
+	}
+}
+
+// publish brings the present tree to the second place.
+func (p *Publisher) publish(ctx context.Context) error {
+	taken := p.c.Now()
+	tree, err := p.c.Head(ctx)
+	if err != nil {
+		return fmt.Errorf("head of the ledger: %w", err)
+	}
+	last := p.last()
+	if err := p.grew(last, tree); err != nil {
+		return err
+	}
+	if tree.N == last.Tree.N {
+		return nil
+	}
+	text, err := p.c.Signer.Sign(tree)
+	if err != nil {
+		return fmt.Errorf("sign a checkpoint: %w", err)
+	}
+	limited, cancel := context.WithTimeout(ctx, putTimeout)
+	defer cancel()
+	if err := p.c.Second.Put(limited, text); err != nil {
+		return fmt.Errorf("second place for checkpoints: %w", err)
+	}
+	p.advance(Checkpoint{Origin: p.c.Signer.Origin(), Tree: tree, Text: text}, taken)
+	return nil
+}
+
+func (p *Publisher) last() Checkpoint {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.newest
+}
+
+// grew checks that tree contains what was published: a log never signs two
+// histories, even when its own database was tampered with while it ran.
+func (p *Publisher) grew(last Checkpoint, tree tlog.Tree) error {
+	if last.Tree.N == 0 || last.Tree == tree {
+		return nil
+	}
+	return consistentIn(last.Tree, tree, p.c.Hashes)
+}
+
+// advance makes c the newest and wakes those who wait. taken is when its tree
+// was read: what was committed after that waits at most since then.
+func (p *Publisher) advance(c Checkpoint, taken time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.newest = c
+	p.behind = time.Time{}
+	if p.committed > c.Tree.N {
+		p.behind = taken
+	}
+	close(p.advanced)
+	p.advanced = make(chan struct{})
+}
+
+// note keeps the outcome of an attempt for Wait and Healthy.
+func (p *Publisher) note(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failed = err
+	if err != nil && p.behind.IsZero() && p.committed > p.newest.Tree.N {
+		p.behind = p.c.Now()
+	}
+	if errors.Is(err, ErrInconsistent) {
+		p.refused = err
+		close(p.advanced) // nobody waits for what cannot come
+		p.advanced = make(chan struct{})
+	}
+}
+
+// Wait blocks until a checkpoint that covers entry index is durable in the
+// second place, and returns the newest one. After ctx ends its error says what
+// the second place last answered.
+func (p *Publisher) Wait(ctx context.Context, index int64) ([]byte, error) {
+	for {
+		p.mu.Lock()
+		newest, advanced, failed, refused := p.newest, p.advanced, p.failed, p.refused
+		p.mu.Unlock()
+		if newest.Tree.N > index {
+			return newest.Text, nil
+		}
+		if refused != nil {
+			return nil, refused
+		}
+		select {
+		case <-advanced:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("no checkpoint covers ledger entry %d yet: %w", index, errors.Join(ctx.Err(), failed))
+		}
+	}
+}
+
+// Newest is the newest checkpoint that is durable in the second place; nil when
+// none is. It is the one to serve.
+func (p *Publisher) Newest() []byte { return p.last().Text }
+
+// Lag is how long the oldest entry that the second place lacks has waited.
+func (p *Publisher) Lag() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.behind.IsZero() {
+		return 0
+	}
+	return max(0, p.c.Now().Sub(p.behind))
+}
+
+// Healthy is nil while issuing may go on. Errors wrap ErrBehind or, when the log
+// contradicts what was published, ErrInconsistent.
+func (p *Publisher) Healthy() error {
+	lag := p.Lag()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refused != nil {
+		return p.refused
+	}
+	if lag > p.c.MaxLag {
+		return errors.Join(fmt.Errorf("%w by %s, more than %s", ErrBehind, lag.Truncate(time.Second), p.c.MaxLag), p.failed)
+	}
+	return nil
+}
+
+// consistentIn shows with the stored hashes that newer contains older. Errors
+// wrap ErrInconsistent when it does not.
+func consistentIn(older, newer tlog.Tree, r tlog.HashReader) error {
+	if older.N == 0 || older.N >= newer.N {
+		return CheckConsistency(older, newer, nil)
+	}
+	proof, err := tlog.ProveTree(newer.N, older.N, r)
+	if err != nil {
+		return fmt.Errorf("stored hashes of the ledger: %w", err)
+	}
+	return CheckConsistency(older, newer, proof)
+}
