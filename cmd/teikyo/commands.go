@@ -1,0 +1,8 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// commands lists every noun; each stands in a file of that name.
+func (c *cli) commands() []*cobra.Command {
+	return []*cobra.Command{}
+}

@@ -1,0 +1,249 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+	"gorm.io/gorm"
+
+	"teikyo/ledger"
+	"teikyo/models"
+)
+
+// ledgerTree is the state of the ledger after a commit.
+type ledgerTree struct {
+	tlog.Tree
+	at    time.Time
+	edge  map[int64]tlog.Hash // stored hashes on the right edge of the tree
+	valid bool
+}
+
+// Append adds an entry to the transaction of ctx. It is written last, just
+// before COMMIT, when the head row is locked; Index and Time of e are set then.
+func (db *DB) Append(ctx context.Context, e *ledger.Entry) error {
+	c := changeOf(ctx)
+	if c == nil {
+		panic("database: ledger entry outside Update")
+	}
+	c.entries = append(c.entries, e)
+	return nil
+}
+
+// appendAll writes the entries of a change and moves the head.
+func (db *DB) appendAll(c *change) (ledgerTree, error) {
+	if len(c.entries) == 0 {
+		return ledgerTree{}, nil
+	}
+	tree, err := db.lockHead(c.tx)
+	if err != nil {
+		return ledgerTree{}, err
+	}
+	for _, e := range c.entries {
+		if err := db.appendOne(c.tx, &tree, e); err != nil {
+			return ledgerTree{}, err
+		}
+	}
+	root, err := tlog.TreeHash(tree.N, tree.reader(c.tx))
+	if err != nil {
+		return ledgerTree{}, models.Wrap(models.Integrity, err, "the ledger's hashes are damaged; run teikyo ledger verify")
+	}
+	tree.Hash = root
+	err = c.tx.Exec("UPDATE ledger_head SET size = ?, root = ?, at = ? WHERE id = 1",
+		tree.N, root[:], toMicros(tree.at)).Error
+	if err != nil {
+		return ledgerTree{}, db.fault(err, "the ledger could not be written")
+	}
+	tree.prune()
+	return tree, nil
+}
+
+// lockHead reads the head row and holds it until the end of the transaction.
+func (db *DB) lockHead(tx *gorm.DB) (ledgerTree, error) {
+	query := "SELECT size, root, at FROM ledger_head WHERE id = 1"
+	if db.isPostgres() {
+		query += " FOR UPDATE"
+	}
+	var row headRow
+	err := tx.Raw(query).Row().Scan(&row.Size, &row.Root, &row.At)
+	if err != nil {
+		return ledgerTree{}, db.fault(err, "the ledger's head cannot be read")
+	}
+	if cached, ok := db.head.at(row.Size); ok {
+		return cached, nil
+	}
+	return ledgerTree{Tree: tlog.Tree{N: row.Size}, at: fromMicros(row.At), edge: map[int64]tlog.Hash{}, valid: true}, nil
+}
+
+type headRow struct {
+	Size int64
+	Root []byte
+	At   int64
+}
+
+func (db *DB) appendOne(tx *gorm.DB, tree *ledgerTree, e *ledger.Entry) error {
+	at := db.opts.Now().UTC().Truncate(time.Millisecond)
+	if at.Before(tree.at) { // DESIGN decision 20: time in the ledger never goes back
+		at = tree.at
+	}
+	leaf, salt, details, err := ledger.Build(*e, at, db.opts.Rand)
+	if err != nil {
+		return models.Wrap(models.Internal, err, "a ledger entry could not be built; nothing was changed")
+	}
+	index := tree.N
+	hashes, err := ledger.Hashes(index, leaf, tree.reader(tx))
+	if err != nil {
+		return models.Wrap(models.Integrity, err, "the ledger's hashes are damaged; run teikyo ledger verify")
+	}
+	if err := insertEntry(tx, index, at, e, leaf, salt, details, hashes); err != nil {
+		return db.fault(err, "the ledger could not be written")
+	}
+	for i, h := range hashes {
+		tree.edge[ledger.HashPosition(index)+int64(i)] = h
+	}
+	tree.N, tree.at = index+1, at
+	e.Index, e.Time = index, at
+	return nil
+}
+
+func insertEntry(tx *gorm.DB, index int64, at time.Time, e *ledger.Entry, leaf, salt, details []byte, hashes []tlog.Hash) error {
+	err := tx.Exec("INSERT INTO ledger_entries (idx, leaf, kind, at) VALUES (?, ?, ?, ?)",
+		index, leaf, string(e.Kind), toMicros(at)).Error
+	if err != nil {
+		return err
+	}
+	err = tx.Exec("INSERT INTO ledger_details (idx, salt, details) VALUES (?, ?, ?)", index, salt, details).Error
+	if err != nil {
+		return err
+	}
+	args := make([]any, 0, 2*len(hashes))
+	for i, h := range hashes {
+		args = append(args, ledger.HashPosition(index)+int64(i), h[:])
+	}
+	if err := tx.Exec(insertHashes+placeholders("(?, ?)", len(hashes)), args...).Error; err != nil {
+		return err
+	}
+	return insertSubjects(tx, index, e.IDs)
+}
+
+const (
+	insertHashes      = "INSERT INTO ledger_hashes (idx, hash) VALUES "
+	insertSubjectRows = "INSERT INTO ledger_subjects (noun, id, idx) VALUES "
+)
+
+func insertSubjects(tx *gorm.DB, index int64, ids map[string]string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	args := make([]any, 0, 3*len(ids))
+	for noun, id := range ids {
+		args = append(args, noun, id, index)
+	}
+	return tx.Exec(insertSubjectRows+placeholders("(?, ?, ?)", len(ids)), args...).Error
+}
+
+// placeholders repeats a row of placeholders n times: it makes no SQL from data.
+func placeholders(row string, n int) string {
+	return strings.Repeat(row+", ", n-1) + row
+}
+
+// reader gives tlog the hashes it asks for: the right edge from memory, the
+// others from the table.
+func (t *ledgerTree) reader(tx *gorm.DB) tlog.HashReader {
+	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		hashes := make([]tlog.Hash, len(indexes))
+		for i, index := range indexes {
+			if h, ok := t.edge[index]; ok {
+				hashes[i] = h
+				continue
+			}
+			found, err := readHashes(tx, indexes[i:i+1])
+			if err != nil {
+				return nil, err
+			}
+			hashes[i] = found[0]
+		}
+		return hashes, nil
+	})
+}
+
+// prune keeps of the edge only what appending the next entry can ask for: the
+// roots of the complete subtrees.
+func (t *ledgerTree) prune() {
+	keep := map[int64]tlog.Hash{}
+	var at int64
+	for level := 62; level >= 0; level-- {
+		if t.N&(1<<level) == 0 {
+			continue
+		}
+		index := tlog.StoredHashIndex(level, at>>level)
+		if h, ok := t.edge[index]; ok {
+			keep[index] = h
+		}
+		at += 1 << level
+	}
+	t.edge = keep
+}
+
+// headCache remembers the tree after our own last commit, so that an append
+// need not read hashes. On PostgreSQL another node may have moved the head:
+// then the size differs and the cache does not count.
+type headCache struct {
+	mu   sync.Mutex
+	last ledgerTree
+}
+
+func (h *headCache) keep(t ledgerTree) {
+	if !t.valid {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last = t
+}
+
+func (h *headCache) at(size int64) (ledgerTree, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.last.valid || h.last.N != size {
+		return ledgerTree{}, false
+	}
+	copied := h.last
+	copied.edge = make(map[int64]tlog.Hash, len(h.last.edge)+8)
+	for k, v := range h.last.edge {
+		copied.edge[k] = v
+	}
+	return copied, true
+}
+
+func readHashes(tx *gorm.DB, indexes []int64) ([]tlog.Hash, error) {
+	found := make(map[int64]tlog.Hash, len(indexes))
+	for start := 0; start < len(indexes); start += 500 {
+		part := indexes[start:min(start+500, len(indexes))]
+		var rows []struct {
+			Idx  int64
+			Hash []byte
+		}
+		if err := tx.Raw("SELECT idx, hash FROM ledger_hashes WHERE idx IN ?", part).Scan(&rows).Error; err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			if len(r.Hash) != tlog.HashSize {
+				return nil, errors.New("a stored hash has a wrong length")
+			}
+			found[r.Idx] = tlog.Hash(r.Hash)
+		}
+	}
+	hashes := make([]tlog.Hash, len(indexes))
+	for i, index := range indexes {
+		h, ok := found[index]
+		if !ok {
+			return nil, errors.New("a stored hash is missing")
+		}
+		hashes[i] = h
+	}
+	return hashes, nil
+}

@@ -1,0 +1,38 @@
+-- +goose Up
+CREATE TABLE ledger_head (
+    id    INTEGER PRIMARY KEY CHECK (id = 1),
+    size  INTEGER NOT NULL,
+    root  BLOB    NOT NULL, -- RFC 6962 tree hash of the first size entries
+    at    INTEGER NOT NULL  -- time of the newest entry, UTC microseconds
+);
+INSERT INTO ledger_head (id, size, root, at) VALUES (1, 0, X'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', 0); -- the root of the empty tree is SHA-256 of nothing
+CREATE TABLE ledger_entries (
+    idx   INTEGER PRIMARY KEY,
+    leaf  BLOB    NOT NULL, -- canonical JSON
+    kind  TEXT    NOT NULL,
+    at    INTEGER NOT NULL
+);
+CREATE INDEX ledger_entries_kind ON ledger_entries (kind, idx);
+CREATE TABLE ledger_details (
+    idx     INTEGER PRIMARY KEY REFERENCES ledger_entries (idx),
+    salt    BLOB    NOT NULL,
+    details BLOB    NOT NULL
+);
+CREATE TABLE ledger_hashes (
+    idx   INTEGER PRIMARY KEY, -- stored hash index, x/mod/sumdb/tlog
+    hash  BLOB    NOT NULL
+);
+CREATE TABLE ledger_subjects (
+    noun  TEXT    NOT NULL, -- dataset, recipient, provision, actor …
+    id    TEXT    NOT NULL,
+    idx   INTEGER NOT NULL REFERENCES ledger_entries (idx),
+    PRIMARY KEY (noun, id, idx)
+) WITHOUT ROWID;
+CREATE INDEX ledger_subjects_idx ON ledger_subjects (idx);
+
+-- +goose Down
+DROP TABLE ledger_subjects;
+DROP TABLE ledger_hashes;
+DROP TABLE ledger_details;
+DROP TABLE ledger_entries;
+DROP TABLE ledger_head;

@@ -1,0 +1,194 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"runtime"
+	"strings"
+	"time"
+
+	"gorm.io/driver/postgres"
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+	_ "modernc.org/sqlite" // the driver named "sqlite": no C compiler needed
+
+	"teikyo/models"
+)
+
+// Options says which database to open and what it needs from outside.
+type Options struct {
+	// URL is "sqlite:PATH" or "postgres://…".
+	URL string
+	// Rand is the source of salts; crypto/rand.Reader.
+	Rand io.Reader
+	// Now is the wall clock; nil means time.Now.
+	Now func() time.Time
+	// Log may be nil.
+	Log *slog.Logger
+	// Fatal is called once, in its own goroutine, when the database is in a
+	// state that only a restart clears: an I/O error, a failed fsync or a commit
+	// whose outcome is unknown. It may be nil.
+	Fatal func(error)
+}
+
+// DB is an open database. It is safe for concurrent use.
+type DB struct {
+	opts   Options
+	write  *gorm.DB // SQLite: one connection, BEGIN IMMEDIATE
+	read   *gorm.DB
+	turn   chan struct{} // SQLite: the fair queue of writers; nil on PostgreSQL
+	head   headCache
+	notify subscribers
+	dead   fatalState
+}
+
+// Open opens the database, checks its settings and brings its schema up to
+// date.
+func Open(ctx context.Context, opts Options) (*DB, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	db := &DB{opts: opts}
+	scheme, rest, _ := strings.Cut(opts.URL, ":")
+	var err error
+	switch scheme {
+	case "sqlite":
+		err = db.openSQLite(ctx, rest)
+	case "postgres", "postgresql":
+		err = db.openPostgres(ctx, opts.URL)
+	default:
+		return nil, models.Errorf(models.Invalid, "database.url must start with sqlite: or postgres:")
+	}
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	if err := db.migrate(ctx); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+// Close waits for nothing: callers stop their work first.
+func (db *DB) Close() error {
+	var first error
+	for _, pool := range []*gorm.DB{db.write, db.read} {
+		if pool == nil {
+			continue
+		}
+		if conn, err := pool.DB(); err == nil {
+			if err := conn.Close(); err != nil && first == nil {
+				first = err
+			}
+		}
+	}
+	return first
+}
+
+// sqliteDSN sets what every connection needs: durable commits in WAL mode,
+// foreign keys, and the write lock at BEGIN, without which concurrent
+// read-modify-writes fail at once in spite of busy_timeout.
+func sqliteDSN(path string, readOnly bool) string {
+	q := url.Values{}
+	for _, p := range []string{
+		"busy_timeout(10000)", "journal_mode(WAL)", "foreign_keys(1)", "synchronous(FULL)",
+		"cache_size(-16000)", "temp_store(MEMORY)",
+	} {
+		q.Add("_pragma", p)
+	}
+	if readOnly {
+		q.Add("_pragma", "query_only(1)")
+	} else {
+		q.Set("_txlock", "immediate")
+	}
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+}
+
+func (db *DB) openSQLite(ctx context.Context, path string) error {
+	open := func(readOnly bool, conns int) (*gorm.DB, error) {
+		pool, err := gorm.Open(
+			sqlite.New(sqlite.Config{DriverName: "sqlite", DSN: sqliteDSN(path, readOnly)}), gormConfig())
+		if err != nil {
+			return nil, translate(err, "the database cannot be opened")
+		}
+		conn, err := pool.DB()
+		if err != nil {
+			return nil, err
+		}
+		conn.SetMaxOpenConns(conns)
+		conn.SetMaxIdleConns(conns)
+		return pool, nil
+	}
+	var err error
+	if db.write, err = open(false, 1); err != nil {
+		return err
+	}
+	if db.read, err = open(true, max(4, 2*runtime.NumCPU())); err != nil {
+		return err
+	}
+	db.turn = make(chan struct{}, 1)
+	return db.checkSQLite(ctx)
+}
+
+// checkSQLite refuses a connection whose settings are not what durability and
+// integrity need.
+func (db *DB) checkSQLite(ctx context.Context) error {
+	want := []struct{ pragma, value string }{
+		{"PRAGMA journal_mode", "wal"}, {"PRAGMA synchronous", "2"}, {"PRAGMA foreign_keys", "1"},
+	}
+	for _, w := range want {
+		var got string
+		if err := db.write.WithContext(ctx).Raw(w.pragma).Scan(&got).Error; err != nil {
+			return translate(err, "the database does not answer")
+		}
+		if got != w.value {
+			return models.Errorf(models.Unavailable, "%s is %q and must be %q: the filesystem of the data folder "+
+				"does not support what the database needs; use a local disk", w.pragma, got, w.value)
+		}
+	}
+	return nil
+}
+
+func (db *DB) openPostgres(ctx context.Context, dsn string) error {
+	pool, err := gorm.Open(postgres.Open(dsn), gormConfig())
+	if err != nil {
+		return models.Wrap(models.Unavailable, hidePassword(err), "PostgreSQL cannot be reached; check database.url")
+	}
+	db.write, db.read = pool, pool
+	var commit string
+	if err := pool.WithContext(ctx).Raw("SHOW synchronous_commit").Scan(&commit).Error; err != nil {
+		return translate(err, "PostgreSQL does not answer")
+	}
+	if commit == "off" {
+		return models.Errorf(models.Unavailable, "PostgreSQL runs with synchronous_commit=off: a record could be lost "+
+			"after a success answer; set it to on")
+	}
+	return nil
+}
+
+// hidePassword keeps connection strings, which may hold a password, out of
+// errors.
+func hidePassword(err error) error { return fmt.Errorf("connect failed: %T", err) }
+
+func gormConfig() *gorm.Config {
+	return &gorm.Config{
+		Logger:                 logger.Discard,
+		SkipDefaultTransaction: true,
+		PrepareStmt:            true,
+		TranslateError:         false,
+		NowFunc:                func() time.Time { return time.Now().UTC() },
+	}
+}
+
+func (db *DB) isPostgres() bool { return db.turn == nil }
+
+func (db *DB) pool() (*sql.DB, error) { return db.write.DB() }

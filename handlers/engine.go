@@ -1,0 +1,96 @@
+package handlers
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+	"github.com/gin-gonic/gin"
+
+	"teikyo/access"
+	"teikyo/dataset"
+	"teikyo/provision"
+	"teikyo/recipient"
+)
+
+// Config is what the edge needs. Every field must be set unless it says that it
+// may be nil.
+type Config struct {
+	Access     *access.Service
+	Datasets   *dataset.Service
+	Recipients *recipient.Service
+	Provisions *provision.Service
+	Ledger     LedgerReader
+	Health     Health
+	// PublicURL is the base of every link, for example "https://data.example.jp".
+	// It is never derived from a request's Host header.
+	PublicURL string
+	// TrustedProxies are the addresses whose X-Forwarded-For counts; may be nil.
+	TrustedProxies []netip.Prefix
+	// Log gets one line a request; may be nil.
+	Log *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Version is shown by /api/v1/version.
+	Version string
+}
+
+type api struct {
+	Config
+	engine *gin.Engine
+	huma   huma.API
+}
+
+// New builds the HTTP handler of the server.
+func New(cfg Config) (http.Handler, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.HandleMethodNotAllowed = true
+	engine.UseRawPath = true
+	engine.UnescapePathValues = true
+	if err := engine.SetTrustedProxies(prefixStrings(cfg.TrustedProxies)); err != nil {
+		return nil, err
+	}
+	a := &api{Config: cfg, engine: engine}
+	engine.Use(a.requestID, a.logRequest, a.recoverPanic, a.securityHeaders, a.authenticate)
+	engine.NoRoute(func(c *gin.Context) { writeProblem(c, errNoRoute) })
+	engine.NoMethod(func(c *gin.Context) { writeProblem(c, errNoMethod) })
+	a.huma = humagin.New(engine, humaConfig(cfg.Version))
+	a.routes()
+	return http.NewCrossOriginProtection().Handler(engine), nil
+}
+
+func prefixStrings(prefixes []netip.Prefix) []string {
+	var list []string
+	for _, p := range prefixes {
+		list = append(list, p.String())
+	}
+	return list
+}
+
+// humaConfig turns off what would reach outwards or trust the Host header: the
+// docs page (a CDN) and the $schema links.
+func humaConfig(version string) huma.Config {
+	huma.NewError = newStatusError
+	cfg := huma.DefaultConfig("Teikyo", version)
+	cfg.OpenAPIPath = "/api/v1/openapi"
+	cfg.DocsPath = ""
+	cfg.SchemasPath = ""
+	cfg.CreateHooks = nil
+	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"token": {Type: "http", Scheme: "bearer", Description: "API token (teikyo login, teikyo token create)"},
+	}
+	return cfg
+}
+
+func newRequestID() string { return rand.Text()[:16] }

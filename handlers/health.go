@@ -1,0 +1,3 @@
+package handlers
+
+func (a *api) healthRoutes() {}

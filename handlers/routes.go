@@ -1,0 +1,17 @@
+package handlers
+
+// routes is the whole address plan. The functions stand in the file named after
+// their resource.
+func (a *api) routes() {
+	// The API, under /api/v1.
+	a.accountRoutes()   // account.go: setup, sessions, users, tokens
+	a.datasetRoutes()   // dataset.go: datasets, versions, files, waivers
+	a.recipientRoutes() // recipient.go: recipients, keys, agreements
+	a.noticeRoutes()    // notice.go: notices, and the public page /notice
+	a.requestRoutes()   // request.go: requests
+	a.provisionRoutes() // provision.go: provisions, receipts, reports
+	a.linkRoutes()      // link.go: links, redeem; the landing page /d/{token}
+	a.downloadRoutes()  // download.go: /dl/{session}/…
+	a.ledgerRoutes()    // ledger.go: entries, proofs; /ledger/…, /.well-known/teikyo.json
+	a.healthRoutes()    // health.go: /healthz, /readyz, version
+}

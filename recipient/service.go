@@ -1,0 +1,4 @@
+package recipient
+
+// Service holds the use cases of this package.
+type Service struct{}
