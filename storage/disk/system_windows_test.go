@@ -1,0 +1,5 @@
+package disk
+
+import "golang.org/x/sys/windows"
+
+const errFullOfThisSystem = windows.ERROR_DISK_FULL
