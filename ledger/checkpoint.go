@@ -120,7 +120,7 @@ func (v Verifier) accepts(sigs []note.Signature, origin string, tree tlog.Tree) 
 // OpenCheckpoint reads a checkpoint that at least one of the verifiers signed.
 // Errors wrap ErrCheckpoint.
 func OpenCheckpoint(text []byte, verifiers ...Verifier) (Checkpoint, error) {
-	c, err := readCheckpoint(text)
+	c, err := ParseCheckpoint(text)
 	if err != nil {
 		return Checkpoint{}, err
 	}
@@ -139,9 +139,10 @@ func OpenCheckpoint(text []byte, verifiers ...Verifier) (Checkpoint, error) {
 	return c, nil
 }
 
-// readCheckpoint reads a checkpoint without looking at its signatures; only for
-// what this program wrote itself, or as the first half of OpenCheckpoint.
-func readCheckpoint(text []byte) (Checkpoint, error) {
+// ParseCheckpoint reads a checkpoint without looking at its signatures: only for
+// one that this program has opened before and kept itself. Errors wrap
+// ErrCheckpoint.
+func ParseCheckpoint(text []byte) (Checkpoint, error) {
 	bad := func(why string) (Checkpoint, error) {
 		return Checkpoint{}, fmt.Errorf("%w: %s", ErrCheckpoint, why)
 	}

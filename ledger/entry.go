@@ -215,6 +215,3 @@ func NewRecord(index int64, leaf, salt, details []byte) (Record, error) {
 func Hashes(index int64, leaf []byte, r tlog.HashReader) ([]tlog.Hash, error) {
 	return tlog.StoredHashes(index, leaf, r)
 }
-
-// HashPosition is where the first of the hashes of entry index is stored.
-func HashPosition(index int64) int64 { return tlog.StoredHashIndex(0, index) }

@@ -56,7 +56,7 @@ func (r Receipt) IsZero() bool { return r.text == nil }
 // data) of entry index from the stored hashes and a checkpoint that covers it.
 // The checkpoint is taken as it is: it comes from the Publisher.
 func WriteReceipt(index int64, leaf []byte, r tlog.HashReader, checkpoint []byte) ([]byte, error) {
-	c, err := readCheckpoint(checkpoint)
+	c, err := ParseCheckpoint(checkpoint)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package ledger
+package checkpoints
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"teikyo/ledger"
 )
 
 // Names in a folder that serves as the second place.
@@ -111,11 +113,11 @@ func readCheckpointFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, MaxCheckpointSize+1))
+	text, err := io.ReadAll(io.LimitReader(file, ledger.MaxCheckpointSize+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(text) == 0 || len(text) > MaxCheckpointSize {
+	if len(text) == 0 || len(text) > ledger.MaxCheckpointSize {
 		return nil, fmt.Errorf("%s is no checkpoint", path)
 	}
 	return text, nil

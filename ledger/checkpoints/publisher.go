@@ -1,4 +1,4 @@
-package ledger
+package checkpoints
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
+
+	"teikyo/ledger"
 )
 
 // DefaultMaxLag is how long the second place may lack a committed entry before
@@ -22,23 +24,13 @@ const (
 	putTimeout = 30 * time.Second
 )
 
-// SecondPlace keeps checkpoints away from the database, so that a database that
-// is rolled back or rewritten is noticed.
-type SecondPlace interface {
-	// Put makes checkpoint the newest. When it returns nil, the checkpoint
-	// survives a crash; after an error it may or may not be there.
-	Put(ctx context.Context, checkpoint []byte) error
-	// Newest is the last checkpoint that was put; nil when there never was one.
-	Newest(ctx context.Context) ([]byte, error)
-}
-
 // ErrBehind means that committed entries have not reached the second place for
 // longer than allowed: issuing stops until they have.
 var ErrBehind = errors.New("the second place for checkpoints is behind the ledger")
 
-// PublisherConfig is what a Publisher needs.
-type PublisherConfig struct {
-	Signer Signer
+// Config is what a Publisher needs.
+type Config struct {
+	Signer ledger.Signer
 	Second SecondPlace
 	// Head is the committed tree.
 	Head func(ctx context.Context) (tlog.Tree, error)
@@ -46,7 +38,7 @@ type PublisherConfig struct {
 	// the one published before it prior to being signed.
 	Hashes tlog.HashReader
 	// Published is what CheckStart returned.
-	Published Checkpoint
+	Published ledger.Checkpoint
 	Now       func() time.Time // nil: time.Now
 	MaxLag    time.Duration    // zero: DefaultMaxLag
 }
@@ -54,20 +46,20 @@ type PublisherConfig struct {
 // Publisher signs the tree after commits and brings the checkpoint to the second
 // place; many commits share one. Safe for concurrent use.
 type Publisher struct {
-	c      PublisherConfig
+	c      Config
 	signal chan struct{} // capacity 1: a commit since the last look
 
 	mu        sync.Mutex
-	newest    Checkpoint    // durable in the second place
-	advanced  chan struct{} // closed and replaced when newest moves on
-	committed int64         // largest tree that a commit told of
-	behind    time.Time     // since when an entry waits; zero when none does
-	failed    error         // of the last attempt
-	refused   error         // the log contradicts what was published: final
+	newest    ledger.Checkpoint // durable in the second place
+	advanced  chan struct{}     // closed and replaced when newest moves on
+	committed int64             // largest tree that a commit told of
+	behind    time.Time         // since when an entry waits; zero when none does
+	failed    error             // of the last attempt
+	refused   error             // the log contradicts what was published: final
 }
 
 // NewPublisher makes a publisher; Run does its work.
-func NewPublisher(c PublisherConfig) *Publisher {
+func NewPublisher(c Config) *Publisher {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -82,13 +74,14 @@ func NewPublisher(c PublisherConfig) *Publisher {
 
 // Run publishes until ctx ends, first what a crash may have left unpublished. A
 // second place that fails is tried again and again. Run returns early only when
-// the log contradicts what was published (ErrInconsistent), else ctx.Err().
+// the log contradicts what was published (ledger.ErrInconsistent), else
+// ctx.Err().
 func (p *Publisher) Run(ctx context.Context) error {
 	retry := firstRetry
 	for {
 		err := p.publish(ctx)
 		p.note(err)
-		if errors.Is(err, ErrInconsistent) {
+		if errors.Is(err, ledger.ErrInconsistent) {
 			return err
 		}
 		var again <-chan time.Time
@@ -149,11 +142,11 @@ func (p *Publisher) publish(ctx context.Context) error {
 	if err := p.c.Second.Put(limited, text); err != nil {
 		return fmt.Errorf("second place for checkpoints: %w", err)
 	}
-	p.advance(Checkpoint{Origin: p.c.Signer.Origin(), Tree: tree, Text: text}, taken)
+	p.advance(ledger.Checkpoint{Origin: p.c.Signer.Origin(), Tree: tree, Text: text}, taken)
 	return nil
 }
 
-func (p *Publisher) last() Checkpoint {
+func (p *Publisher) last() ledger.Checkpoint {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.newest
@@ -161,7 +154,7 @@ func (p *Publisher) last() Checkpoint {
 
 // grew checks that tree contains what was published: a log never signs two
 // histories, even when its own database was tampered with while it ran.
-func (p *Publisher) grew(last Checkpoint, tree tlog.Tree) error {
+func (p *Publisher) grew(last ledger.Checkpoint, tree tlog.Tree) error {
 	if last.Tree.N == 0 || last.Tree == tree {
 		return nil
 	}
@@ -170,7 +163,7 @@ func (p *Publisher) grew(last Checkpoint, tree tlog.Tree) error {
 
 // advance makes c the newest and wakes those who wait. taken is when its tree
 // was read: what was committed after that waits at most since then.
-func (p *Publisher) advance(c Checkpoint, taken time.Time) {
+func (p *Publisher) advance(c ledger.Checkpoint, taken time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.newest = c
@@ -190,7 +183,7 @@ func (p *Publisher) note(err error) {
 	if err != nil && p.behind.IsZero() && p.committed > p.newest.Tree.N {
 		p.behind = p.c.Now()
 	}
-	if errors.Is(err, ErrInconsistent) {
+	if errors.Is(err, ledger.ErrInconsistent) {
 		p.refused = err
 		close(p.advanced) // nobody waits for what cannot come
 		p.advanced = make(chan struct{})
@@ -234,7 +227,7 @@ func (p *Publisher) Lag() time.Duration {
 }
 
 // Healthy is nil while issuing may go on. Errors wrap ErrBehind or, when the log
-// contradicts what was published, ErrInconsistent.
+// contradicts what was published, ledger.ErrInconsistent.
 func (p *Publisher) Healthy() error {
 	lag := p.Lag()
 	p.mu.Lock()
@@ -249,14 +242,14 @@ func (p *Publisher) Healthy() error {
 }
 
 // consistentIn shows with the stored hashes that newer contains older. Errors
-// wrap ErrInconsistent when it does not.
+// wrap ledger.ErrInconsistent when it does not.
 func consistentIn(older, newer tlog.Tree, r tlog.HashReader) error {
 	if older.N == 0 || older.N >= newer.N {
-		return CheckConsistency(older, newer, nil)
+		return ledger.CheckConsistency(older, newer, nil)
 	}
 	proof, err := tlog.ProveTree(newer.N, older.N, r)
 	if err != nil {
 		return fmt.Errorf("stored hashes of the ledger: %w", err)
 	}
-	return CheckConsistency(older, newer, proof)
+	return ledger.CheckConsistency(older, newer, proof)
 }

@@ -1,4 +1,4 @@
-package ledger
+package checkpoints
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"golang.org/x/mod/sumdb/tlog"
+
+	"teikyo/ledger"
 )
 
 // ErrUnproven means that a checkpoint could not be compared with the one kept,
@@ -29,15 +31,15 @@ type Witness struct {
 func NewWitness(dir string) *Witness { return &Witness{dir: dir} }
 
 // Prove shows that the log's newer tree contains the older one, such as by
-// ConsistencyFromTiles; an error that wraps ErrInconsistent says that it does not.
+// ledger.ConsistencyFromTiles; an error that wraps ledger.ErrInconsistent says that it does not.
 type Prove func(ctx context.Context, older, newer tlog.Tree) error
 
-// Check compares c, which OpenCheckpoint or a Receipt gave, with the newest
+// Check compares c, which ledger.OpenCheckpoint or a Receipt gave, with the newest
 // checkpoint kept of its log and keeps the newer of the two. c may be the older
 // one: parcels do not arrive in the order of their making. prove may be nil when
-// the log is out of reach. Errors wrap ErrInconsistent (the log was rewritten or
+// the log is out of reach. Errors wrap ledger.ErrInconsistent (the log was rewritten or
 // split: keep both checkpoints as evidence) or ErrUnproven.
-func (w *Witness) Check(ctx context.Context, c Checkpoint, prove Prove) error {
+func (w *Witness) Check(ctx context.Context, c ledger.Checkpoint, prove Prove) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	kept, err := w.Newest(c.Origin)
@@ -53,13 +55,13 @@ func (w *Witness) Check(ctx context.Context, c Checkpoint, prove Prove) error {
 	}
 	switch {
 	case older.N == 0 || older.N == newer.N:
-		err = CheckConsistency(older, newer, nil)
+		err = ledger.CheckConsistency(older, newer, nil)
 	case prove == nil:
 		return fmt.Errorf("%w: the log %s is out of reach", ErrUnproven, c.Origin)
 	default:
 		err = prove(ctx, older, newer)
 	}
-	if errors.Is(err, ErrInconsistent) {
+	if errors.Is(err, ledger.ErrInconsistent) {
 		return fmt.Errorf("%s has signed two histories, of %d and of %d entries: %w", c.Origin, older.N, newer.N, err)
 	}
 	if err != nil {
@@ -72,22 +74,22 @@ func (w *Witness) Check(ctx context.Context, c Checkpoint, prove Prove) error {
 }
 
 // Newest is the newest checkpoint kept of a log; zero when there is none.
-func (w *Witness) Newest(origin string) (Checkpoint, error) {
+func (w *Witness) Newest(origin string) (ledger.Checkpoint, error) {
 	text, err := readCheckpointFile(w.path(origin))
 	if err != nil {
-		return Checkpoint{}, fmt.Errorf("kept checkpoint of %s: %w", origin, err)
+		return ledger.Checkpoint{}, fmt.Errorf("kept checkpoint of %s: %w", origin, err)
 	}
 	if text == nil {
-		return Checkpoint{}, nil
+		return ledger.Checkpoint{}, nil
 	}
-	c, err := readCheckpoint(text)
+	c, err := ledger.ParseCheckpoint(text)
 	if err != nil || c.Origin != origin {
-		return Checkpoint{}, fmt.Errorf("kept checkpoint of %s: %s is damaged", origin, w.path(origin))
+		return ledger.Checkpoint{}, fmt.Errorf("kept checkpoint of %s: %s is damaged", origin, w.path(origin))
 	}
 	return c, nil
 }
 
-func (w *Witness) keep(c Checkpoint) error {
+func (w *Witness) keep(c ledger.Checkpoint) error {
 	if err := os.MkdirAll(w.dir, 0o700); err != nil {
 		return fmt.Errorf("keep a checkpoint: %w", err)
 	}
