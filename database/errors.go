@@ -114,6 +114,9 @@ func (f *fatalState) set(err error) bool {
 
 // fault translates err and stops the database when it is an I/O error.
 func (db *DB) fault(err error, msg string) error {
+	if err == nil {
+		return nil
+	}
 	var lite *sqlite.Error
 	if errors.As(err, &lite) && (lite.Code()&0xff == sqliteIOErr || lite.Code()&0xff == sqliteCorrupt) {
 		return db.stop(err)

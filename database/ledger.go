@@ -102,7 +102,7 @@ func (db *DB) appendOne(tx *gorm.DB, tree *ledgerTree, e *ledger.Entry) error {
 		return db.fault(err, "the ledger could not be written")
 	}
 	for i, h := range hashes {
-		tree.edge[ledger.HashPosition(index)+int64(i)] = h
+		tree.edge[tlog.StoredHashIndex(0, index)+int64(i)] = h
 	}
 	tree.N, tree.at = index+1, at
 	e.Index, e.Time = index, at
@@ -121,7 +121,7 @@ func insertEntry(tx *gorm.DB, index int64, at time.Time, e *ledger.Entry, leaf, 
 	}
 	args := make([]any, 0, 2*len(hashes))
 	for i, h := range hashes {
-		args = append(args, ledger.HashPosition(index)+int64(i), h[:])
+		args = append(args, tlog.StoredHashIndex(0, index)+int64(i), h[:])
 	}
 	if err := tx.Exec(insertHashes+placeholders("(?, ?)", len(hashes)), args...).Error; err != nil {
 		return err

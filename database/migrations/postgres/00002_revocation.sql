@@ -1,0 +1,11 @@
+-- +goose Up
+-- One counter that grows with every early end (revoked, suspended, withdrawn):
+-- nodes poll it and then look at their live transfers again.
+CREATE TABLE revocation (
+    id      BIGINT PRIMARY KEY CHECK (id = 1),
+    counter BIGINT NOT NULL
+);
+INSERT INTO revocation (id, counter) VALUES (1, 0);
+
+-- +goose Down
+DROP TABLE revocation;
