@@ -166,7 +166,7 @@ func (i Issuer) Verify() error {
 	}
 	current, seen := map[Use]KeyChange{}, map[string]bool{}
 	for n, k := range i.Keys {
-		if n >= len(Uses()) || k.Use != Uses()[n] || seen[k.Public] || !isPublicKey(k.Public) {
+		if n >= len(Uses()) || k.Use != Uses()[n] || seen[k.Public] || !isPublicKey(k.Public) || !isStamp(k.From) {
 			return fmt.Errorf("%w: first keys", ErrIssuer)
 		}
 		current[k.Use], seen[k.Public] = KeyChange{New: k.Public, At: k.From}, true
@@ -176,7 +176,7 @@ func (i Issuer) Verify() error {
 	}
 	for n, c := range i.Changes {
 		last := current[c.Use]
-		inOrder := !c.At.Before(last.At) && c.LedgerIndex >= last.LedgerIndex
+		inOrder := isStamp(c.At) && !c.At.Before(last.At) && c.LedgerIndex >= last.LedgerIndex
 		if c.Old != last.New || !inOrder || seen[c.New] || !isPublicKey(c.New) {
 			return fmt.Errorf("%w: key change %d does not follow", ErrIssuer, n+1)
 		}
@@ -193,7 +193,7 @@ func (i Issuer) verifyRevocations() error {
 		periods := i.history(r.Use)
 		revoked := slices.IndexFunc(periods, func(p keyPeriod) bool { return p.Public == r.Key })
 		by := slices.IndexFunc(periods, func(p keyPeriod) bool { return p.Public == r.By })
-		if revoked < 0 || by <= revoked || r.LedgerIndex < 0 || !signedBy(r.By, r.statement(i.Origin), r.Signature) {
+		if revoked < 0 || by <= revoked || r.LedgerIndex < 0 || !isStamp(r.At) || !signedBy(r.By, r.statement(i.Origin), r.Signature) {
 			return fmt.Errorf("%w: revocation %d is not signed by a later key", ErrIssuer, n+1)
 		}
 	}
@@ -210,6 +210,9 @@ func isPublicKey(s string) bool {
 	key, err := base64.StdEncoding.Strict().DecodeString(s)
 	return err == nil && len(key) == ed25519.PublicKeySize && !strings.ContainsAny(s, "\r\n")
 }
+
+// isStamp: in UTC and whole seconds, so that equal times are equal values.
+func isStamp(t time.Time) bool { return t == wholeSeconds(t) }
 
 // ValidOrigin tells whether s can name an issuer: lower-case letters, digits,
 // hyphens, dots and slashes between them, 3 to 100 characters, as example.org.

@@ -204,7 +204,10 @@ func (k *SigningKeys) Rotate(use Use, now time.Time, ledgerIndex int64) (KeyChan
 	change.Signature = signStatement(old, change.statement(k.issuer.Origin))
 	issuer := k.issuer
 	issuer.Changes = append(slices.Clone(issuer.Changes), change)
-	if err := errors.Join(issuer.Verify(), k.save(issuer)); err != nil {
+	if err := issuer.Verify(); err != nil {
+		return KeyChange{}, err
+	}
+	if err := k.save(issuer); err != nil {
 		return KeyChange{}, err
 	}
 	k.keys[use] = next
