@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Installs what the tests need (Debian 12: packages by apt-get, tools by go and
+# npm into dist/tools) and runs all of them. With CI=true a test that skips
+# because a real component is missing counts as a failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tools=$PWD/dist/tools
+mkdir -p "$tools"
+export PATH="$tools/bin:$PATH" TEIKYO_TEST_TOOLS=$tools
+
+step() { printf '\n== %s\n' "$*"; }
+
+install_packages() {
+	local missing=()
+	command -v age >/dev/null || missing+=(age)
+	command -v ssh-keygen >/dev/null || missing+=(openssh-client)
+	command -v sha256sum >/dev/null || missing+=(coreutils)
+	command -v gcc >/dev/null || missing+=(gcc libc6-dev)
+	if [ ${#missing[@]} -eq 0 ]; then return; fi
+	local as_root=()
+	[ "$(id -u)" -eq 0 ] || as_root=(sudo)
+	"${as_root[@]}" apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"
+}
+
+install_tools() {
+	# The newest stock age beside Debian's, and the second implementation of the format.
+	[ -x "$tools/bin/age-1.3.2" ] || {
+		GOBIN=$tools/bin go install filippo.io/age/cmd/age@v1.3.2 filippo.io/age/cmd/age-keygen@v1.3.2
+		mv "$tools/bin/age" "$tools/bin/age-1.3.2"
+		mv "$tools/bin/age-keygen" "$tools/bin/age-keygen-1.3.2"
+	}
+	[ -d "$tools/node_modules/age-encryption" ] ||
+		npm install --silent --no-audit --no-fund --prefix "$tools" age-encryption@0.3.0
+}
+
+cross_builds() {
+	for os in linux darwin windows; do
+		for arch in amd64 arm64; do
+			CGO_ENABLED=0 GOOS=$os GOARCH=$arch go build -trimpath -o "dist/$os-$arch/" ./cmd/teikyo
+		done
+	done
+}
+
+step "what the tests need"
+install_packages
+install_tools
+
+step "formatting and vet"
+unformatted=$(gofmt -l $(git ls-files '*.go'))
+[ -z "$unformatted" ] || { echo "gofmt would change: $unformatted"; exit 1; }
+go vet ./...
+
+step "tests, with the race detector"
+go test -race -timeout 20m ./...
+
+step "static builds for linux, macOS and windows"
+cross_builds
+echo "built: $(echo dist/*-*)"
