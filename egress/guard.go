@@ -36,6 +36,8 @@ type Guard struct {
 	// Timeout bounds the making of one connection, handshake with the proxy
 	// included; zero means 30 seconds.
 	Timeout time.Duration
+
+	resolver *net.Resolver // tests put a lying one here
 }
 
 // Validate refuses a configuration that would switch the guard off or that
@@ -79,7 +81,10 @@ func (g Guard) Dialer() *net.Dialer {
 // dialled by it. The resolver is Go's own: the system's accepts spellings such
 // as 0x7f.1 that no check of names would see.
 func (g Guard) plainDialer() *net.Dialer {
-	d := &net.Dialer{Timeout: g.timeout(), Resolver: &net.Resolver{PreferGo: true}}
+	d := &net.Dialer{Timeout: g.timeout(), Resolver: g.resolver}
+	if d.Resolver == nil {
+		d.Resolver = &net.Resolver{PreferGo: true}
+	}
 	if g.Bind.IsValid() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(g.Bind, 0))
 	}
