@@ -31,7 +31,7 @@ install_tools() {
 		mv "$tools/bin/age-keygen" "$tools/bin/age-keygen-1.3.2"
 	}
 	[ -d "$tools/node_modules/age-encryption" ] ||
-		npm install --silent --no-audit --no-fund --prefix "$tools" age-encryption@0.3.0
+		npm install --silent --no-audit --no-fund --prefix "$tools" age-encryption@0.3.1
 }
 
 cross_builds() {
