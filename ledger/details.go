@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -80,12 +81,10 @@ func (r *redactions) explain(details []byte, l Leaf) error {
 	if err != nil {
 		return err
 	}
-	at, ok := slices.BinarySearchFunc(r.gone, red.Index, func(g goneDetails, i int64) int { return cmp.Compare(g.index, i) })
-	if !ok {
-		return fmt.Errorf("it redacts entry %d, whose details are still there", red.Index)
-	}
-	g := &r.gone[at]
+	g := r.find(l.IDs["entry"])
 	switch {
+	case g == nil:
+		return fmt.Errorf("it redacts entry %d, whose details are still there", red.Index)
 	case g.explained:
 		return fmt.Errorf("it redacts entry %d a second time", red.Index)
 	case l.Time.UnixMilli() < g.until:
@@ -94,6 +93,32 @@ func (r *redactions) explain(details []byte, l Leaf) error {
 	g.explained = true
 	r.left--
 	return nil
+}
+
+// excuse is explain for what follows a problem, where any entry.redacted will do:
+// it only decides which of two problems came first.
+func (r *redactions) excuse(leaf []byte) {
+	l, err := ParseLeaf(leaf)
+	if err != nil || l.Kind != EntryRedacted {
+		return
+	}
+	if g := r.find(l.IDs["entry"]); g != nil && !g.explained {
+		g.explained = true
+		r.left--
+	}
+}
+
+// find is the entry without details of this index; nil when there is none.
+func (r *redactions) find(index string) *goneDetails {
+	want, err := strconv.ParseInt(index, 10, 64)
+	if err != nil {
+		return nil
+	}
+	at, ok := slices.BinarySearchFunc(r.gone, want, func(g goneDetails, i int64) int { return cmp.Compare(g.index, i) })
+	if !ok {
+		return nil
+	}
+	return &r.gone[at]
 }
 
 // unexplained is the first entry whose details are gone without a redaction.

@@ -199,14 +199,14 @@ func (v *verification) entries(ctx context.Context, src Source) error {
 		}
 		if problem == nil {
 			problem = v.entry(ctx, rec)
-			var f *finding
-			if problem != nil && (!errors.As(problem, &f) || f.entry < 0 || !v.redaction.open()) {
-				return problem
-			}
+		}
+		if problem == nil {
 			continue
 		}
-		if l, err := ParseLeaf(rec.Leaf); err == nil && l.Kind == EntryRedacted {
-			_ = v.redaction.explain(rec.Details, l)
+		v.redaction.excuse(rec.Leaf)
+		var f *finding
+		if !errors.As(problem, &f) || !v.redaction.open() {
+			return problem
 		}
 	}
 	if err := ctx.Err(); err != nil {
