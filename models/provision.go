@@ -195,3 +195,18 @@ type Transfer struct {
 	Bytes     int64 // bytes that went out
 	At        time.Time
 }
+
+// RequestFilter chooses requests; empty fields choose all.
+type RequestFilter struct {
+	State       RequestState
+	RecipientID string
+	DatasetID   string
+}
+
+// ProvisionFilter chooses provisions; zero fields choose all.
+type ProvisionFilter struct {
+	RecipientID string
+	DatasetID   string
+	Version     int       // only together with DatasetID
+	From, To    time.Time // issued at or after From, before To
+}
