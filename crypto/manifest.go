@@ -25,6 +25,8 @@ const (
 	maxManifestHead = 256 << 10
 	maxManifestFile = 16 << 10
 	manifestVersion = 1
+	// maxJSONNumber: RFC 8785 writes numbers as IEEE doubles.
+	maxJSONNumber = 1 << 53
 )
 
 // ManifestHead says what a parcel is, for whom and on what grounds. All texts
@@ -90,6 +92,9 @@ func (f ManifestFile) check() error {
 	if err := CheckPath(f.Path); err != nil {
 		return err
 	}
+	if f.Size > maxJSONNumber {
+		return fmt.Errorf("%w: size of %q", ErrManifest, f.Path)
+	}
 	plain := isDigest(f.SHA256) && f.Size >= 0 &&
 		f.HeaderSHA256 == "" && f.HeaderSize == 0 && f.PayloadSHA256 == "" && f.PayloadSize == 0
 	sealed := f.SHA256 == "" && isDigest(f.HeaderSHA256) && isDigest(f.PayloadSHA256) &&
@@ -110,7 +115,7 @@ func isDigest(s string) bool {
 // Windows reserves; at most 1,024 bytes, 255 a name. Errors wrap ErrManifest.
 func CheckPath(p string) error {
 	bad := len(p) > 1024 || p == "." || path.IsAbs(p) || path.Clean(p) != p || !utf8.ValidString(p) ||
-		strings.ContainsAny(p, `\:*?"<>|`) || strings.ContainsFunc(p, func(r rune) bool { return !unicode.IsGraphic(r) })
+		strings.ContainsAny(p, `\:*?"<>|`) || strings.ContainsFunc(p, isInvisible)
 	for name := range strings.SplitSeq(p, "/") {
 		bad = bad || name == "" || name == ".." || len(name) > 255 || isReserved(name) || strings.TrimRight(name, ". ") != name
 	}
@@ -119,6 +124,10 @@ func CheckPath(p string) error {
 	}
 	return nil
 }
+
+// isInvisible: control and format characters (right-to-left marks among them)
+// and line ends.
+func isInvisible(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }
 
 // isReserved: CON, NUL, COM1 and so on, with any extension.
 func isReserved(name string) bool {
@@ -131,7 +140,7 @@ func isReserved(name string) bool {
 	if !found {
 		port, found = strings.CutPrefix(stem, "LPT")
 	}
-	return found && port != "" && strings.Contains("0123456789¹²³", port)
+	return found && utf8.RuneCountInString(port) == 1 && strings.Contains("0123456789¹²³", port)
 }
 
 // ManifestWriter streams a manifest: canonical JSON (RFC 8785) of an object with
@@ -152,6 +161,7 @@ func NewManifestWriter(w io.Writer, head ManifestHead) (*ManifestWriter, error) 
 	m.w = io.MultiWriter(w, m.sha256, m.sha512)
 	head.V = manifestVersion
 	head.Created, head.ValidUntil = wholeSeconds(head.Created), wholeSeconds(head.ValidUntil)
+	head.Items = append([]string{}, head.Items...)
 	about, err := CanonicalJSON(head)
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ const (
 // batch holds up to batchChunks chunks, each at the place where its sealed form
 // stands: sealing in place wipes the plaintext.
 type batch struct {
-	buf    [batchChunks * sealedChunk]byte
+	buf    []byte
 	size   int // plaintext bytes read into it
 	chunks int // of those, chunks to seal
 	index  uint64
@@ -29,6 +29,10 @@ type batch struct {
 func (b *batch) space() []byte {
 	at := b.size/ChunkSize*sealedChunk + b.size%ChunkSize
 	return b.buf[at : b.size/ChunkSize*sealedChunk+ChunkSize]
+}
+
+func (b *batch) limit(chunks int64) int {
+	return int(min(chunks, int64(len(b.buf)/sealedChunk))) * ChunkSize
 }
 
 func (b *batch) plain(i int) []byte {
@@ -49,7 +53,7 @@ func (b *batch) seal(s *Stream) {
 
 func (b *batch) wipe() {
 	if b != nil {
-		clear(b.buf[:])
+		clear(b.buf)
 	}
 }
 
@@ -87,8 +91,7 @@ func (s *Sealer) fill(chunks int64, to chan<- *batch) {
 			b = s.free()
 		}
 		s.ahead = nil
-		limit := int(min(batchChunks, chunks)) * ChunkSize
-		for b != nil && b.size < limit && s.srcErr == nil {
+		for b != nil && b.size < b.limit(chunks) && s.srcErr == nil {
 			s.readInto(b)
 		}
 		if s.srcErr == nil {
@@ -187,8 +190,7 @@ func (s *Sealer) free() *batch {
 	case b = <-s.batches:
 	default:
 		if s.made < s.maxBatches() {
-			s.made++
-			return &batch{ready: make(chan struct{}, 1)}
+			return s.newBatch()
 		}
 		select {
 		case b = <-s.batches:
@@ -198,6 +200,16 @@ func (s *Sealer) free() *batch {
 	}
 	b.size, b.chunks, b.last = 0, 0, false
 	return b
+}
+
+// newBatch makes the first one small: many files are.
+func (s *Sealer) newBatch() *batch {
+	chunks := batchChunks
+	if s.made == 0 {
+		chunks = 1
+	}
+	s.made++
+	return &batch{buf: make([]byte, chunks*sealedChunk), ready: make(chan struct{}, 1)}
 }
 
 func (s *Sealer) isClosed() bool {
