@@ -15,6 +15,18 @@ type Dataset struct {
 	Latest      int // highest registered version, 0 when none
 }
 
+// DatasetQuery narrows a list of datasets; empty fields do not.
+type DatasetQuery struct {
+	Text  string // in title or description, whatever the case
+	Class DataClass
+}
+
+// WaiverQuery narrows a list of waivers; empty fields do not.
+type WaiverQuery struct {
+	DatasetID string
+	Open      bool // neither approved nor rejected
+}
+
 // VersionState is the state of a dataset version.
 type VersionState string
 
@@ -51,6 +63,11 @@ type Version struct {
 	RegisteredBy string
 	RegisteredAt time.Time
 	Independence Independence
+	Revision     int64     // counts changes of a draft's files
+	UpdatedAt    time.Time // last change of a draft: abandoned ones are dropped
+	EndedBy      string    // who withdrew or recalled it
+	EndedAt      time.Time
+	EndReason    string
 }
 
 // File is one file of a version.
@@ -82,6 +99,7 @@ type SealedFile struct {
 	WrappedKey    []byte // file key under the KEK, bound to ID, payload digest and KEK id
 	Segments      []Segment
 	Resume        []byte // encoded crypto.SealState while uploading
+	Epoch         int64  // counts upload attempts: a stale attempt may not save
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 }
@@ -129,6 +147,8 @@ type Waiver struct {
 	ApprovedBy   string
 	ApprovedAt   time.Time
 	RejectedBy   string
+	RejectedAt   time.Time
+	Decision     string // the decider's words, may be empty
 	ExpiresAt    time.Time
 	Independence Independence
 }

@@ -14,6 +14,8 @@ const (
 	TokenID     = "t"
 	DatasetID   = "ds"
 	FileID      = "f"
+	SealedID    = "sf"
+	ReportID    = "gr"
 	WaiverID    = "w"
 	RecipientID = "r"
 	KeyID       = "k"
