@@ -107,15 +107,20 @@ func (p *Publisher) Run(ctx context.Context) error {
 // Committed tells of a commit. It never blocks; the database calls it after
 // every one.
 func (p *Publisher) Committed(tree tlog.Tree) {
-	p.mu.Lock()
-	p.committed = max(p.committed, tree.N)
-	if p.behind.IsZero() && p.committed > p.newest.Tree.N {
-		p.behind = p.c.Now()
-	}
-	p.mu.Unlock()
+	p.saw(tree, p.c.Now())
 	select {
 	case p.signal <- struct{}{}:
 	default:
+	}
+}
+
+// saw notes that entries up to tree are committed and may wait since then.
+func (p *Publisher) saw(tree tlog.Tree, at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.committed = max(p.committed, tree.N)
+	if p.behind.IsZero() && p.committed > p.newest.Tree.N {
+		p.behind = at
 	}
 }
 
@@ -126,6 +131,7 @@ func (p *Publisher) publish(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("head of the ledger: %w", err)
 	}
+	p.saw(tree, taken)
 	last := p.last()
 	if err := p.grew(last, tree); err != nil {
 		return err
@@ -180,9 +186,6 @@ func (p *Publisher) note(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.failed = err
-	if err != nil && p.behind.IsZero() && p.committed > p.newest.Tree.N {
-		p.behind = p.c.Now()
-	}
 	if errors.Is(err, ledger.ErrInconsistent) {
 		p.refused = err
 		close(p.advanced) // nobody waits for what cannot come
@@ -196,7 +199,7 @@ func (p *Publisher) note(err error) {
 func (p *Publisher) Wait(ctx context.Context, index int64) ([]byte, error) {
 	for {
 		p.mu.Lock()
-		newest, advanced, failed, refused := p.newest, p.advanced, p.failed, p.refused
+		newest, advanced, refused := p.newest, p.advanced, p.refused
 		p.mu.Unlock()
 		if newest.Tree.N > index {
 			return newest.Text, nil
@@ -207,7 +210,9 @@ func (p *Publisher) Wait(ctx context.Context, index int64) ([]byte, error) {
 		select {
 		case <-advanced:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("no checkpoint covers ledger entry %d yet: %w", index, errors.Join(ctx.Err(), failed))
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return nil, because(fmt.Errorf("no checkpoint covers ledger entry %d yet: %w", index, ctx.Err()), p.failed)
 		}
 	}
 }
@@ -236,9 +241,17 @@ func (p *Publisher) Healthy() error {
 		return p.refused
 	}
 	if lag > p.c.MaxLag {
-		return errors.Join(fmt.Errorf("%w by %s, more than %s", ErrBehind, lag.Truncate(time.Second), p.c.MaxLag), p.failed)
+		return because(fmt.Errorf("%w by %s, more than %s", ErrBehind, lag.Truncate(time.Second), p.c.MaxLag), p.failed)
 	}
 	return nil
+}
+
+// because adds the outcome of the last attempt to err.
+func because(err, failed error) error {
+	if failed == nil {
+		return err
+	}
+	return fmt.Errorf("%w; the last attempt: %w", err, failed)
 }
 
 // consistentIn shows with the stored hashes that newer contains older. Errors
