@@ -1,6 +1,9 @@
 package models
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Role is what an account may do; access.Can holds the meaning.
 type Role string
@@ -42,21 +45,42 @@ type User struct {
 	State        UserState
 	PasswordHash string // argon2id, PHC string; empty until accepted
 
-	InviteHash    string // SHA-256 of the one-time code; empty when none is open
-	InviteExpires time.Time
+	InviteHash    string    // SHA-256 of the newest one-time code, used or not
+	InviteExpires time.Time // zero once it was used
 
 	// Who touched this account: independence of two people is decided from it
 	// (DESIGN decision 18).
 	InvitedBy     string
-	ChangedBy     string // last reset or role change by another person
-	ConfirmedBy   string // administrator other than InvitedBy and ChangedBy
+	ChangedBy     []string // who reset it or changed its role since the last independent confirmation
+	ConfirmedBy   string
 	ConfirmedAt   time.Time
-	SoleConfirmed bool // confirmed while fewer than three administrators existed
+	SoleConfirmed bool // by itself, its inviter or somebody in ChangedBy: fewer than three administrators existed
 
-	Failures    int // failed sign-ins since the last success
-	LockedUntil time.Time
-	CreatedAt   time.Time
-	LastSignIn  time.Time
+	CreatedAt  time.Time
+	LastSignIn time.Time
+}
+
+// TouchedBy reports whether that person invited the account, reset it or
+// changed its role.
+func (u User) TouchedBy(id string) bool {
+	return id != "" && (u.InvitedBy == id || slices.Contains(u.ChangedBy, id))
+}
+
+// Confirmed reports whether any administrator confirmed the account.
+func (u User) Confirmed() bool { return u.ConfirmedBy != "" }
+
+// IndependentlyConfirmed reports whether an administrator confirmed it who had
+// no hand in it.
+func (u User) IndependentlyConfirmed() bool { return u.Confirmed() && !u.SoleConfirmed }
+
+// SignInDelay counts the attempts to sign in from one address, at one account,
+// or at one account from one address that it is used to.
+type SignInDelay struct {
+	Key          string
+	Failures     int       // attempts that did not succeed; they leak away with time
+	Since        time.Time // from when on the next one leaks
+	Until        time.Time // no attempt before
+	TrustedUntil time.Time // account and address belong together until then
 }
 
 // Token is an API token or a browser session; the secret itself is shown once.

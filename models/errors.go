@@ -3,6 +3,7 @@ package models
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // ErrorKind says what a failure means to the caller. It is the only thing that
@@ -34,6 +35,9 @@ type Error struct {
 	// Findings are further sentences, one per wrong part (for example one per
 	// finding of the gate), shown under Msg.
 	Findings []Finding
+	// RetryAfter is how long to wait, with RateLimited and Unavailable; zero when
+	// nobody knows.
+	RetryAfter time.Duration
 }
 
 // Finding is one wrong part of an input: where, which rule, and in words.

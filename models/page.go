@@ -1,5 +1,11 @@
 package models
 
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
 // Page asks for one page of a list by keyset: the rows after the cursor.
 type Page struct {
 	After string // opaque to callers: the sort key of the last row seen
@@ -22,4 +28,23 @@ func (p Page) Size() int {
 	default:
 		return p.Limit
 	}
+}
+
+// TimeCursor is the cursor of lists that are sorted by a time and then the id.
+func TimeCursor(at time.Time, id string) string {
+	return strconv.FormatInt(at.UnixMicro(), 10) + "." + id
+}
+
+// ParseTimeCursor is the inverse of TimeCursor; at is in UTC. The empty cursor
+// gives zero values, anything else that is none an Invalid error.
+func ParseTimeCursor(cursor string) (at time.Time, id string, err error) {
+	if cursor == "" {
+		return time.Time{}, "", nil
+	}
+	micros, id, found := strings.Cut(cursor, ".")
+	n, err := strconv.ParseInt(micros, 10, 64)
+	if err != nil || !found {
+		return time.Time{}, "", Errorf(Invalid, "the cursor is not one of this list; start without it")
+	}
+	return time.UnixMicro(n).UTC(), id, nil
 }
