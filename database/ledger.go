@@ -38,6 +38,9 @@ func (db *DB) appendAll(c *change) (ledgerTree, error) {
 	if len(c.entries) == 0 {
 		return ledgerTree{}, nil
 	}
+	if err := db.askGate(c.entries); err != nil {
+		return ledgerTree{}, err
+	}
 	tree, err := db.lockHead(c.tx)
 	if err != nil {
 		return ledgerTree{}, err
@@ -59,6 +62,18 @@ func (db *DB) appendAll(c *change) (ledgerTree, error) {
 	}
 	tree.prune()
 	return tree, nil
+}
+
+func (db *DB) askGate(entries []*ledger.Entry) error {
+	if db.opts.Gate == nil {
+		return nil
+	}
+	for _, e := range entries {
+		if err := db.opts.Gate(e.Kind); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // lockHead reads the head row and holds it until the end of the transaction.

@@ -17,6 +17,7 @@ import (
 	"gorm.io/gorm/logger"
 	_ "modernc.org/sqlite" // the driver named "sqlite": no C compiler needed
 
+	"teikyo/ledger"
 	"teikyo/models"
 )
 
@@ -28,6 +29,9 @@ type Options struct {
 	Rand io.Reader
 	// Now is the wall clock; nil means time.Now.
 	Now func() time.Time
+	// Gate is asked before every ledger entry; an error refuses the whole
+	// change (DESIGN decisions 8 and 20). It may be nil.
+	Gate func(kind ledger.Kind) error
 	// Log may be nil.
 	Log *slog.Logger
 	// Fatal is called once, in its own goroutine, when the database is in a
@@ -44,6 +48,7 @@ type DB struct {
 	turn   chan struct{} // SQLite: the fair queue of writers; nil on PostgreSQL
 	head   headCache
 	notify subscribers
+	second secondPlace
 	dead   fatalState
 }
 

@@ -98,10 +98,13 @@ func (db *DB) transact(ctx context.Context, c *change, fn func(ctx context.Conte
 	return tree, nil
 }
 
-// conn is the transaction of ctx, or the pool for reading.
+// conn is the transaction or the snapshot of ctx, or the pool for reading.
 func (db *DB) conn(ctx context.Context) *gorm.DB {
 	if c := changeOf(ctx); c != nil {
 		return c.tx.WithContext(ctx)
+	}
+	if tx, ok := ctx.Value(snapshotKey{}).(*gorm.DB); ok {
+		return tx.WithContext(ctx)
 	}
 	return db.read.WithContext(ctx)
 }

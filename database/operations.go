@@ -1,0 +1,87 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"os"
+	"time"
+
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+
+	"teikyo/models"
+)
+
+type serverKeyRow struct {
+	Purpose    string
+	ID         string
+	CheckValue string
+	Added      int64
+}
+
+func (serverKeyRow) TableName() string { return "server_keys" }
+
+// ServerKeys are the ids of the secrets that this database was used with, each
+// with its check value; purpose is "kek" or "issuer".
+func (db *DB) ServerKeys(ctx context.Context, purpose string) (map[string]string, error) {
+	var rows []serverKeyRow
+	if err := db.conn(ctx).Where("purpose = ?", purpose).Find(&rows).Error; err != nil {
+		return nil, translate(err, "the list of the server's keys cannot be read")
+	}
+	keys := make(map[string]string, len(rows))
+	for _, row := range rows {
+		keys[row.ID] = row.CheckValue
+	}
+	return keys, nil
+}
+
+// SaveServerKey remembers a secret by id and check value.
+func (db *DB) SaveServerKey(ctx context.Context, purpose, id, checkValue string, at time.Time) error {
+	row := serverKeyRow{Purpose: purpose, ID: id, CheckValue: checkValue, Added: toMicros(at)}
+	return db.fault(db.mutate(ctx).Create(&row).Error, "the server's key could not be recorded")
+}
+
+// OpenReadOnly opens the SQLite database in a file for reading alone, without
+// bringing its schema up to date: to verify a ledger while a server runs on it,
+// or in a copy that must not change.
+func OpenReadOnly(ctx context.Context, path string) (*DB, error) {
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return nil, models.Errorf(models.NotFound, "there is no database at %s", path)
+	}
+	db, err := openReadOnly(ctx, path, "ro")
+	if err == nil {
+		return db, nil
+	}
+	if _, statErr := os.Stat(path + "-wal"); errors.Is(statErr, os.ErrNotExist) {
+		// A folder that is not writable cannot hold the index of the log of
+		// changes; without such a log the file itself is all there is.
+		return openReadOnly(ctx, path, "immutable")
+	}
+	return nil, err
+}
+
+func openReadOnly(ctx context.Context, path, mode string) (*DB, error) {
+	q := url.Values{"_pragma": {"busy_timeout(10000)", "query_only(1)", "cache_size(-16000)"}}
+	if mode == "immutable" {
+		q.Set("immutable", "1")
+	}
+	q.Set("mode", "ro")
+	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+	pool, err := gorm.Open(sqlite.New(sqlite.Config{DriverName: "sqlite", DSN: dsn}), gormConfig())
+	if err != nil {
+		return nil, translate(err, "the database cannot be opened")
+	}
+	db := &DB{write: pool, read: pool, turn: make(chan struct{}, 1)}
+	db.dead.set(models.Errorf(models.Unavailable, "the database was opened for reading alone"))
+	var tables int64
+	err = pool.WithContext(ctx).Raw("SELECT count(*) FROM sqlite_master WHERE name = 'ledger_head'").Row().Scan(&tables)
+	if err == nil && tables == 0 {
+		err = models.Errorf(models.Integrity, "%s holds no ledger", path)
+	}
+	if err != nil {
+		db.Close()
+		return nil, translate(err, "the database cannot be read")
+	}
+	return db, nil
+}

@@ -1,0 +1,7 @@
+package models
+
+// EntryFilter narrows a list of ledger entries; empty fields do not.
+type EntryFilter struct {
+	Noun, ID string // both or none: entries that speak of this thing
+	Kind     string // such as "provision.issued"
+}
