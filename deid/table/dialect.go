@@ -1,0 +1,93 @@
+package table
+
+import (
+	"bytes"
+	"io"
+)
+
+// Dialect is how a table is written.
+type Dialect struct {
+	Delimiter byte
+	Fields    int        // the most common number of fields of a row
+	Rows      [][]string // the first rows, blank ones left out
+}
+
+const (
+	dialectRows = 500
+	minAgree    = 0.6 // share of the first rows that have the same number of fields
+)
+
+// Detect finds the delimiter of the table that begins with head; whole tells
+// that head is the whole file. It is not ok when head is no table: most rows of
+// a table have the same number of fields, at least two. A single column of
+// short words without spaces is a table as well.
+func Detect(head []byte, whole bool) (d Dialect, ok bool) {
+	best := 0.0
+	for _, delim := range []byte(",\t;|") {
+		rows := firstRows(head, delim, whole)
+		fields, agree := mode(rows)
+		if fields < 2 || agree < minAgree || agree < best || agree == best && fields <= d.Fields {
+			continue
+		}
+		best, d = agree, Dialect{Delimiter: delim, Fields: fields, Rows: rows}
+	}
+	if best > 0 {
+		return d, true
+	}
+	rows := firstRows(head, ',', whole)
+	return Dialect{Delimiter: ',', Fields: 1, Rows: rows}, singleColumn(rows)
+}
+
+func firstRows(head []byte, delim byte, whole bool) [][]string {
+	var rows [][]string
+	var row []string
+	s := NewScanner(bytes.NewReader(head), delim)
+	for len(rows) < dialectRows {
+		cells, err := s.Next()
+		if err != nil {
+			whole = whole || err != io.EOF
+			break
+		}
+		for _, c := range cells {
+			row = append(row, string(c.Data))
+			if !c.Last {
+				continue
+			}
+			if len(row) > 1 || row[0] != "" {
+				rows = append(rows, row)
+			}
+			row = nil
+		}
+	}
+	if len(row) > 0 {
+		return append(rows, row)
+	}
+	if !whole && len(rows) > 1 && len(rows) < dialectRows {
+		rows = rows[:len(rows)-1] // cut by the end of head
+	}
+	return rows
+}
+
+// mode is the most common number of fields and the share of rows that have it.
+func mode(rows [][]string) (fields int, agree float64) {
+	count := map[int]int{}
+	for _, row := range rows {
+		n := len(row)
+		if count[n]++; count[n] > count[fields] || count[n] == count[fields] && n > fields {
+			fields = n
+		}
+	}
+	if len(rows) == 0 {
+		return 0, 0
+	}
+	return fields, float64(count[fields]) / float64(len(rows))
+}
+
+func singleColumn(rows [][]string) bool {
+	for _, row := range rows {
+		if len(row) != 1 || len(row[0]) > 64 || bytes.ContainsAny([]byte(row[0]), " \t<>{}[]") {
+			return false
+		}
+	}
+	return len(rows) > 1
+}
