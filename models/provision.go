@@ -119,6 +119,7 @@ type Provision struct {
 	Until          time.Time // exclusive
 	State          ProvisionState
 	FileCount      int
+	PathGlob       string // empty: the whole version
 	PackKey        string // storage key of the parcel pack: header pack, then documents
 	PackSHA256     string // hex
 	HeaderSize     int    // bytes of one header record
