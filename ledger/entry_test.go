@@ -162,3 +162,15 @@ func FuzzParseLeaf(f *testing.F) {
 		}
 	})
 }
+
+func TestKinds(t *testing.T) {
+	t.Parallel()
+	for _, r := range filled(t, 5).Rows {
+		if !r.Kind.Known() || r.Kind.Batches() != (r.Kind == ledger.DownloadOpened) {
+			t.Errorf("%s: known %t, batches %t", r.Kind, r.Kind.Known(), r.Kind.Batches())
+		}
+	}
+	if ledger.Kind("download").Known() || ledger.Kind("").Known() {
+		t.Error("unknown kinds pass for known")
+	}
+}

@@ -14,6 +14,7 @@ const (
 	AgreementAdded      Kind = "agreement.added"
 	AgreementEnded      Kind = "agreement.ended"
 	RecipientApplied    Kind = "recipient.applied"
+	RecipientUpdated    Kind = "recipient.updated"
 	RecipientApproved   Kind = "recipient.approved"
 	RecipientRejected   Kind = "recipient.rejected"
 	RecipientSuspended  Kind = "recipient.suspended"
@@ -71,7 +72,7 @@ func (k Kind) Known() bool {
 	switch k {
 	case DatasetRegistered, DatasetWithdrawn, DatasetDestroyed, WaiverGranted, NoticePublished,
 		AgreementAdded, AgreementEnded,
-		RecipientApplied, RecipientApproved, RecipientRejected, RecipientSuspended, RecipientReinstated, RecipientRevoked,
+		RecipientApplied, RecipientUpdated, RecipientApproved, RecipientRejected, RecipientSuspended, RecipientReinstated, RecipientRevoked,
 		KeyAdded, KeyProved, KeyApproved, KeyRevoked,
 		DestinationAdded, DestinationApproved, DestinationChanged,
 		RequestSubmitted, RequestReturned, RequestWithdrawn, RequestApproved, RequestRejected,

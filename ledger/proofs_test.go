@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"teikyo/ledger"
+	"teikyo/ledger/checkpoints"
 	"teikyo/ledger/ledgertest"
 )
 
@@ -44,7 +45,7 @@ func TestLogOnlyGrows(t *testing.T) {
 		}
 		older := rapid.SampledFrom(trees).Draw(t, "older")
 		for _, newer := range trees {
-			err := ledger.ConsistencyFromTiles(context.Background(), tilesOf(log, newer.N), older, newer)
+			err := checkpoints.ConsistencyFromTiles(context.Background(), tilesOf(log, newer.N), older, newer)
 			if older.N <= newer.N && err != nil || older.N > newer.N && !errors.Is(err, ledger.ErrInconsistent) {
 				t.Fatalf("from %d to %d: %v", older.N, newer.N, err)
 			}
@@ -79,11 +80,11 @@ func TestConsistency(t *testing.T) {
 		if err := ledger.CheckConsistency(at(other, n), log.Tree(), proof); !errors.Is(err, ledger.ErrInconsistent) {
 			t.Errorf("proof from %d of another history: %v", n, err)
 		}
-		if err := ledger.ConsistencyFromTiles(t.Context(), tilesOf(log, 700), at(other, n), log.Tree()); !errors.Is(err, ledger.ErrInconsistent) {
+		if err := checkpoints.ConsistencyFromTiles(t.Context(), tilesOf(log, 700), at(other, n), log.Tree()); !errors.Is(err, ledger.ErrInconsistent) {
 			t.Errorf("tiles from %d of another history: %v", n, err)
 		}
 		if n < 700 {
-			if err := ledger.ConsistencyFromTiles(t.Context(), tilesOf(other, 700), at(log, n), log.Tree()); !errors.Is(err, ledger.ErrInconsistent) {
+			if err := checkpoints.ConsistencyFromTiles(t.Context(), tilesOf(other, 700), at(log, n), log.Tree()); !errors.Is(err, ledger.ErrInconsistent) {
 				t.Errorf("tiles of another history from %d: %v", n, err)
 			}
 		}
@@ -93,11 +94,11 @@ func TestConsistency(t *testing.T) {
 	}
 	gone := errors.New("no route to host")
 	fetch := func(context.Context, string) ([]byte, error) { return nil, gone }
-	if err := ledger.ConsistencyFromTiles(t.Context(), fetch, at(log, 5), log.Tree()); !errors.Is(err, gone) || errors.Is(err, ledger.ErrInconsistent) {
+	if err := checkpoints.ConsistencyFromTiles(t.Context(), fetch, at(log, 5), log.Tree()); !errors.Is(err, gone) || errors.Is(err, ledger.ErrInconsistent) {
 		t.Errorf("out of reach: %v", err)
 	}
 	short := func(context.Context, string) ([]byte, error) { return []byte("not a tile"), nil }
-	if err := ledger.ConsistencyFromTiles(t.Context(), short, at(log, 5), log.Tree()); !errors.Is(err, ledger.ErrInconsistent) {
+	if err := checkpoints.ConsistencyFromTiles(t.Context(), short, at(log, 5), log.Tree()); !errors.Is(err, ledger.ErrInconsistent) {
 		t.Errorf("garbage: %v", err)
 	}
 }

@@ -31,7 +31,7 @@ type Witness struct {
 func NewWitness(dir string) *Witness { return &Witness{dir: dir} }
 
 // Prove shows that the log's newer tree contains the older one, such as by
-// ledger.ConsistencyFromTiles; an error that wraps ledger.ErrInconsistent says that it does not.
+// ConsistencyFromTiles; an error that wraps ledger.ErrInconsistent says that it does not.
 type Prove func(ctx context.Context, older, newer tlog.Tree) error
 
 // Check compares c, which ledger.OpenCheckpoint or a Receipt gave, with the newest

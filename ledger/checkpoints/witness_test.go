@@ -17,7 +17,7 @@ import (
 // proveWith proves from tiles, as a client does over HTTP.
 func proveWith(log *ledgertest.MemoryLog) checkpoints.Prove {
 	return func(ctx context.Context, older, newer tlog.Tree) error {
-		return ledger.ConsistencyFromTiles(ctx, func(_ context.Context, path string) ([]byte, error) {
+		return checkpoints.ConsistencyFromTiles(ctx, func(_ context.Context, path string) ([]byte, error) {
 			tile, err := ledger.ParseTilePath(path)
 			if err != nil {
 				return nil, err
