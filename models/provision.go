@@ -68,7 +68,8 @@ type Request struct {
 	TotalSize      int64
 	Until          time.Time // exclusive end of the provision
 	References     []Reference
-	Frozen         string // hex SHA-256 of everything the approver approves
+	Frozen         string // hex SHA-256 of Facts
+	Facts          []byte // canonical JSON of everything the approver approves
 	RequestedBy    string
 	RequestedAt    time.Time
 	ExpiresAt      time.Time // a request not decided by then cannot be approved
@@ -136,6 +137,7 @@ type Provision struct {
 	AcknowledgedAt time.Time
 	AcknowledgedBy string
 	Independence   Independence
+	Record         []byte // JSON, the provision record (DESIGN 4)
 }
 
 // Document is a part of the parcel other than data: manifest.json, NOTICE.txt
