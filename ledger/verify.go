@@ -29,7 +29,8 @@ type StoredHash struct {
 }
 
 // Source is one consistent snapshot of a log. A live database gives it inside a
-// read transaction; an export file is one by itself.
+// read transaction; an export file is one by itself. Verify reads Records and
+// Hashes side by side.
 type Source interface {
 	// Head is the head row; a store without one answers the empty log.
 	Head(ctx context.Context) (Head, error)
