@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"teikyo/ledger"
 	"teikyo/models"
 )
 
@@ -17,9 +18,9 @@ type Service struct {
 	Recipients Recipients
 	// Hasher hashes passwords; *crypto.PasswordHasher.
 	Hasher Hasher
-	// Now is the clock; nil means time.Now.
+	// Now is the clock.
 	Now func() time.Time
-	// Rand is the source of ids and secrets; nil means crypto/rand.Reader.
+	// Rand is the source of ids and secrets: crypto/rand.Reader.
 	Rand io.Reader
 	// OnSetupUsed is called once the setup code has been used, so that its file
 	// can go; may be nil.
@@ -39,20 +40,85 @@ type Recipients interface {
 }
 
 // Store is what the use cases need of the database.
-type Store interface{}
-
-// Authenticate finds the actor of a token or session secret.
-func (s *Service) Authenticate(ctx context.Context, secret string) (Actor, error) {
-	return Actor{}, models.Errorf(models.Denied, "this token is not valid; sign in again (teikyo login)")
+type Store interface {
+	changes
+	accounts
+	setup
+	tokens
+	delays
 }
 
-// Pair says whether the requester and the approver are two independent people
-// (DESIGN decision 18).
-func (s *Service) Pair(ctx context.Context, requesterID, approverID string) (models.Independence, error) {
-	return "", models.Errorf(models.Denied, "two people are needed")
+// changes are transactions with their ledger entries.
+type changes interface {
+	Update(ctx context.Context, fn func(ctx context.Context) error) error
+	Append(ctx context.Context, e *ledger.Entry) error
+	AfterCommit(ctx context.Context, f func())
+	Revoke(ctx context.Context) error
+	// HoldAccounts keeps other changes of accounts waiting until the end of the
+	// transaction.
+	HoldAccounts(ctx context.Context) error
 }
 
-// NewSetupCode makes a fresh one-time setup code while there are no users.
-func (s *Service) NewSetupCode(ctx context.Context) (code string, needed bool, err error) {
-	return "", false, models.Errorf(models.Unavailable, "setup is not possible now")
+type accounts interface {
+	User(ctx context.Context, id string) (models.User, error)
+	UserByEmail(ctx context.Context, email string) (models.User, error)
+	UserByInvite(ctx context.Context, hash string) (models.User, error)
+	Users(ctx context.Context, page models.Page) ([]models.User, error)
+	Administrators(ctx context.Context) ([]models.User, error)
+	AddUser(ctx context.Context, u models.User) error
+	SaveUser(ctx context.Context, u models.User) error
+}
+
+type setup interface {
+	AnyUser(ctx context.Context) (bool, error)
+	SetupHash(ctx context.Context) (string, error)
+	SetSetupHash(ctx context.Context, hash string) error
+}
+
+type tokens interface {
+	Token(ctx context.Context, id string) (models.Token, error)
+	TokenByHash(ctx context.Context, hash string) (models.Token, error)
+	Tokens(ctx context.Context, userID string, now time.Time, page models.Page) ([]models.Token, error)
+	AddToken(ctx context.Context, t models.Token) error
+	TouchToken(ctx context.Context, id string, at time.Time) error
+	RevokeToken(ctx context.Context, id string, at time.Time) error
+	RevokeTokens(ctx context.Context, userID string, at time.Time) error
+}
+
+type delays interface {
+	SignInDelay(ctx context.Context, key string) (models.SignInDelay, error)
+	SaveSignInDelay(ctx context.Context, d models.SignInDelay) error
+	ForgetSignInDelays(ctx context.Context, before, now time.Time) error
+}
+
+// entryDetails are the details of a user.changed entry.
+type entryDetails struct {
+	What      string      `json:"what"`
+	Email     string      `json:"email,omitempty"`
+	Name      string      `json:"name,omitempty"`
+	Role      models.Role `json:"role,omitempty"`
+	Recipient string      `json:"recipient,omitempty"`
+	Token     string      `json:"token,omitempty"` // its id
+	Alone     bool        `json:"alone,omitempty"` // confirmed by nobody independent
+}
+
+// now is the time of a change, in UTC to the microsecond as it is stored.
+func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Microsecond) }
+
+// changeAccounts runs fn in a transaction that no other change of accounts
+// overlaps.
+func (s *Service) changeAccounts(ctx context.Context, fn func(ctx context.Context) error) error {
+	return s.Store.Update(ctx, func(ctx context.Context) error {
+		if err := s.Store.HoldAccounts(ctx); err != nil {
+			return err
+		}
+		return fn(ctx)
+	})
+}
+
+// record appends the entry about a change of that account to the transaction.
+func (s *Service) record(ctx context.Context, actorID, userID string, d entryDetails) error {
+	return s.Store.Append(ctx, &ledger.Entry{
+		Kind: ledger.UserChanged, IDs: map[string]string{"actor": actorID, "user": userID}, Details: d,
+	})
 }
