@@ -73,12 +73,12 @@ func takeUser(query *gorm.DB) (models.User, error) {
 
 // User finds an account by its id.
 func (db *DB) User(ctx context.Context, id string) (models.User, error) {
-	return takeUser(db.held(ctx).Where("id = ?", id))
+	return takeUser(db.conn(ctx).Where("id = ?", id))
 }
 
 // UserByEmail finds an account by its address, in lower case.
 func (db *DB) UserByEmail(ctx context.Context, email string) (models.User, error) {
-	return takeUser(db.held(ctx).Where("email = ?", email))
+	return takeUser(db.conn(ctx).Where("email = ?", email))
 }
 
 // UserByInvite finds an account by the hash of its newest invitation code.
@@ -86,7 +86,7 @@ func (db *DB) UserByInvite(ctx context.Context, hash string) (models.User, error
 	if hash == "" { // accounts that were never invited
 		return models.User{}, translate(gorm.ErrRecordNotFound, "")
 	}
-	return takeUser(db.held(ctx).Where("invite_hash = ?", hash))
+	return takeUser(db.conn(ctx).Where("invite_hash = ?", hash))
 }
 
 // Users lists accounts, the oldest first.
@@ -104,11 +104,10 @@ func (db *DB) Users(ctx context.Context, page models.Page) ([]models.User, error
 	return each(rows, userRow.model)
 }
 
-// Administrators are the active administrators whom somebody confirmed. Inside
-// Update they are held, so that no two changes count the same ones.
+// Administrators are the active administrators whom somebody confirmed.
 func (db *DB) Administrators(ctx context.Context) ([]models.User, error) {
 	var rows []userRow
-	err := db.held(ctx).Where("role = ? AND state = ? AND confirmed_by <> ''",
+	err := db.conn(ctx).Where("role = ? AND state = ? AND confirmed_by <> ''",
 		string(models.Administrator), string(models.UserActive)).Order("id").Find(&rows).Error
 	if err != nil {
 		return nil, translate(err, "the administrators cannot be read")
@@ -134,10 +133,18 @@ func (db *DB) SaveUser(ctx context.Context, u models.User) error {
 	return db.fault(err, "the account could not be saved")
 }
 
-// SetupHash is the hash of the open setup code; inside Update it is held.
+// HoldAccounts keeps every other change of accounts waiting until the end of
+// the transaction of ctx. What is read after it is what is changed.
+func (db *DB) HoldAccounts(ctx context.Context) error {
+	var row struct{ ID int64 }
+	err := db.held(ctx).Table("setup_code").Where("id = 1").Take(&row).Error
+	return translate(err, "the accounts cannot be read")
+}
+
+// SetupHash is the hash of the open setup code, empty when there is none.
 func (db *DB) SetupHash(ctx context.Context) (string, error) {
 	var row struct{ Hash string }
-	err := db.held(ctx).Table("setup_code").Where("id = 1").Take(&row).Error
+	err := db.conn(ctx).Table("setup_code").Where("id = 1").Take(&row).Error
 	return row.Hash, translate(err, "the setup code cannot be read")
 }
 

@@ -41,7 +41,7 @@ func takeToken(query *gorm.DB) (models.Token, error) {
 
 // Token finds a token by its id, whatever its state.
 func (db *DB) Token(ctx context.Context, id string) (models.Token, error) {
-	return takeToken(db.held(ctx).Where("id = ?", id))
+	return takeToken(db.conn(ctx).Where("id = ?", id))
 }
 
 // TokenByHash finds a token by the hash of its secret, whatever its state.

@@ -39,8 +39,8 @@ CREATE TABLE sign_in_delays (
     trusted_until BIGINT  NOT NULL
 );
 CREATE INDEX sign_in_delays_since ON sign_in_delays (since);
--- The one-time code of the first start; the row is the lock under which the
--- first administrator is made.
+-- The one-time code of the first start; its row is also the lock under which
+-- accounts change.
 CREATE TABLE setup_code (
     id   INTEGER PRIMARY KEY CHECK (id = 1),
     hash TEXT    NOT NULL -- SHA-256; empty when none is open
