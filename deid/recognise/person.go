@@ -72,8 +72,8 @@ func isGivenJP(word string) bool {
 	return n >= 1 && n <= 6
 }
 
-// isFileName reports whether one of the words of a path is a person's name.
-func (f *Finder) isFileName(words []string) bool {
+// IsFileName reports whether one of the words of a path is a person's name.
+func (f *Finder) IsFileName(words []string) bool {
 	for i, w := range words {
 		if i+1 < len(words) && f.isPersonName([]byte(w+" "+words[i+1])) {
 			return true

@@ -1,0 +1,300 @@
+package deid
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"teikyo/deid/recognise"
+	"teikyo/deid/table"
+)
+
+// tabular is the check of one table.
+type tabular struct {
+	*scanner
+	report  *Report
+	columns []*column
+	above   *column // what stands above the data
+	header  int64   // rows above the data, the row of names included
+	fields  int     // of a regular row
+	rows    int64   // whole rows so far, header and all
+	line    int64   // of the cell at hand
+	at      int     // field of the row at hand
+
+	ragged, broken, unclosed, badText, nul place
+	badHeader                              bool
+}
+
+// place is where something happened first, and how often.
+type place struct{ line, count int64 }
+
+func (p *place) add(line int64) {
+	if p.count++; p.count == 1 {
+		p.line = line
+	}
+}
+
+// checkTable scans the table whose first bytes are head and adds columns and
+// findings to r.
+func checkTable(ctx context.Context, r *Report, d table.Dialect, sc *table.Scanner, s *scanner) error {
+	t := &tabular{scanner: s, report: r, fields: d.Fields, line: 1, above: &column{name: "header"}}
+	t.start(d)
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		cells, err := sc.Next()
+		if err != nil {
+			return t.finish(err)
+		}
+		t.batch(cells)
+	}
+}
+
+// start decides which row holds the names of the columns.
+func (t *tabular) start(d table.Dialect) {
+	first := 0
+	for first < len(d.Rows) && len(d.Rows[first]) != d.Fields {
+		first++ // a title above the table
+	}
+	if first < len(d.Rows) && t.isHeader(d.Rows[first:]) {
+		t.header = int64(first + 1)
+		t.report.Header = true
+	}
+	if t.report.Header {
+		for _, name := range d.Rows[first] {
+			t.addColumn(name)
+		}
+	}
+	for len(t.columns) < d.Fields {
+		t.addColumn("")
+	}
+}
+
+func (t *tabular) addColumn(name string) *column {
+	col := &column{name: displayName(name), class: t.names.ClassOf(name)}
+	if col.name == "" {
+		col.name = fmt.Sprintf("col%d", len(t.columns)+1)
+	}
+	col.sample.limit = t.profile.SampleValues
+	if t.fields > 500 {
+		col.sample.limit = max(64, t.profile.SampleValues*500/t.fields)
+	}
+	t.columns = append(t.columns, col)
+	return col
+}
+
+// displayName is a column's name for reports: one line, at most 60 characters.
+func displayName(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || !unicode.IsPrint(r) && r != ' ' {
+			return ' '
+		}
+		return r
+	}, strings.TrimSpace(name))
+	if runes := []rune(name); len(runes) > 60 {
+		name = string(runes[:60]) + "…"
+	}
+	return strings.TrimSpace(name)
+}
+
+// isHeader decides by votes of the columns whether the first row holds names:
+// a column whose other values are data and whose first is not votes for it, one
+// whose first value is data or comes again votes against.
+func (t *tabular) isHeader(rows [][]string) bool {
+	first, body := rows[0], rows[1:min(len(rows), 100)]
+	votes, data := 0, 0
+	for i, name := range first {
+		firstIsData := isData(name)
+		if firstIsData {
+			data++
+		}
+		if t.names.ClassOf(name) != recognise.NoClass && !firstIsData {
+			votes += 3
+		}
+		votes += vote(name, firstIsData, i, body)
+	}
+	if votes != 0 {
+		return votes > 0
+	}
+	return data == 0
+}
+
+func vote(name string, firstIsData bool, i int, body [][]string) int {
+	filled, data, same := 0, 0, 0
+	for _, row := range body {
+		if i >= len(row) || row[i] == "" {
+			continue
+		}
+		filled++
+		if isData(row[i]) {
+			data++
+		}
+		if row[i] == name {
+			same++
+		}
+	}
+	switch {
+	case filled == 0:
+		return 0
+	case data*5 >= filled*4 && firstIsData, same > 0 && name != "":
+		return -1
+	case data*5 >= filled*4 && name != "":
+		return 1
+	}
+	return 0
+}
+
+// isData: numbers, dates, addresses of mail; names of columns are none of these.
+func isData(v string) bool {
+	v = string(recognise.Fold(nil, []byte(strings.TrimSpace(v))))
+	digits := 0
+	for _, r := range v {
+		if unicode.IsDigit(r) {
+			digits++
+		}
+	}
+	return digits > 0 && digits*2 >= utf8.RuneCountInString(v) || strings.Contains(v, "@")
+}
+
+// batch looks at the next cells. It is the inner loop: what most cells need is
+// here, and nothing else.
+func (t *tabular) batch(cells []table.Cell) {
+	at, sampled := t.at, t.sampled()
+	for i := range cells {
+		c := &cells[i]
+		if len(c.Data) > 0 || c.Unclosed {
+			col := t.column(at)
+			col.filled++
+			if needsLook(c.Data, c.Class) {
+				t.look(col, c.Data, t.line)
+			}
+			if sampled {
+				t.take(col, c.Data, c.Class)
+			}
+			if col.class != recognise.NoClass {
+				t.byClass(col, c.Data, t.line)
+			}
+			if c.Class&(table.High|table.Nul) != 0 || c.Broken || c.Unclosed {
+				t.inspect(c)
+			}
+		}
+		if at++; c.Last {
+			t.endRow(at, c)
+			at, sampled = 0, t.sampled()
+		}
+		t.line += int64(c.Newlines)
+	}
+	t.at = at
+}
+
+// column is where cell at of the row at hand belongs: rows above the data have
+// a column of their own, which is reported as "header".
+func (t *tabular) column(at int) *column {
+	if t.rows < t.header {
+		return t.above
+	}
+	for at >= len(t.columns) {
+		t.addColumn("")
+	}
+	return t.columns[at]
+}
+
+func (t *tabular) endRow(fields int, last *table.Cell) {
+	if fields == 1 && len(last.Data) == 0 {
+		return // a blank line
+	}
+	if fields != t.fields {
+		t.ragged.add(t.line)
+	}
+	t.rows++
+}
+
+// inspect finds what is wrong with the writing of a cell.
+func (t *tabular) inspect(c *table.Cell) {
+	if c.Class&table.High != 0 && (!utf8.Valid(c.Data) || c.Class&table.Wide != 0 && bytes.Contains(c.Data, []byte("\uFFFD"))) {
+		t.badText.add(t.line)
+		t.badHeader = t.badHeader || t.rows < t.header
+	}
+	if c.Class&table.Nul != 0 {
+		t.nul.add(t.line)
+	}
+	if c.Broken {
+		t.broken.add(t.line)
+	}
+	if c.Unclosed {
+		t.unclosed.add(t.line)
+	}
+}
+
+// sampled reports whether the row at hand goes into the samples: rows of names
+// do not.
+func (t *tabular) sampled() bool {
+	row := t.rows - t.header
+	return row >= 0 && (row < t.profile.FullRows || row%t.profile.SampleEvery == 0)
+}
+
+// finish adds what was found; err is why the scan ended.
+func (t *tabular) finish(err error) error {
+	switch {
+	case errors.Is(err, io.EOF):
+	case errors.Is(err, table.ErrFieldTooLong):
+		t.tooBig("field-too-long", "has a field of more than 1 MiB; is a quotation mark missing? correct the file")
+	case errors.Is(err, table.ErrTooManyColumns):
+		t.tooBig("too-many-columns", "has a row of more than 10,000 fields; make the table long instead of wide")
+	default:
+		return err
+	}
+	t.report.Rows = max(0, t.rows-t.header)
+	t.writing()
+	t.decide()
+	return nil
+}
+
+func (t *tabular) tooBig(rule, what string) {
+	t.report.block(rule, lineOf(t.line), fmt.Sprintf("line %d %s", t.line, what))
+	t.report.NotLookedAt = append(t.report.NotLookedAt, fmt.Sprintf("everything after line %d", t.line))
+}
+
+func lineOf(line int64) string { return fmt.Sprintf("line %d", line) }
+
+// writing reports what is wrong with the file as a table.
+func (t *tabular) writing() {
+	r := t.report
+	if p := t.unclosed; p.count > 0 {
+		r.block("unclosed-quote", lineOf(p.line), fmt.Sprintf(
+			"a quotation mark that opens on line %d is never closed, so the rest of the file is one field; correct the file", p.line))
+	}
+	if p := t.nul; p.count > 0 {
+		r.block("nul-byte", lineOf(p.line), fmt.Sprintf("%d fields hold a NUL byte, the first on line %d; is this a text file?", p.count, p.line))
+	}
+	if p := t.badText; p.count > 0 {
+		add := r.warn
+		if t.badHeader || p.count*100 > t.rows {
+			add = r.block
+		}
+		add("invalid-text", lineOf(p.line), fmt.Sprintf(
+			"%d fields hold bytes that are not valid %s, the first on line %d; they could not be read; convert the file to UTF-8",
+			p.count, r.Encoding, p.line))
+	}
+	if p := t.ragged; p.count > 0 {
+		r.warn("ragged-rows", lineOf(p.line), fmt.Sprintf("%d rows have another number of fields than %d, the first on line %d; "+
+			"values may stand under the wrong name", p.count, t.fields, p.line))
+	}
+	if p := t.broken; p.count > 0 {
+		r.warn("broken-quotes", lineOf(p.line), fmt.Sprintf("%d fields go on after their closing quotation mark, the first on line %d",
+			p.count, p.line))
+	}
+	if !r.Header {
+		r.warn("no-header", "line 1", "the first row does not look like names of columns, so identifiers could be told by their values only; "+
+			"add a row of names")
+	}
+	if r.Rows == 0 {
+		r.warn("no-rows", "", "the file has names of columns and no rows")
+	}
+}
