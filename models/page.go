@@ -48,3 +48,10 @@ func ParseTimeCursor(cursor string) (at time.Time, id string, err error) {
 	}
 	return time.UnixMicro(n).UTC(), id, nil
 }
+
+// RecipientFilter narrows a list of recipients; zero fields do not count.
+type RecipientFilter struct {
+	ID    string
+	State RecipientState
+	Query string // part of the name, the address or the e-mail address
+}

@@ -4,5 +4,8 @@ import "github.com/spf13/cobra"
 
 // commands lists every noun; each stands in a file of that name.
 func (c *cli) commands() []*cobra.Command {
-	return []*cobra.Command{}
+	return []*cobra.Command{
+		c.recipientCommand(),
+		c.agreementCommand(),
+	}
 }
