@@ -1,0 +1,111 @@
+// Package config reads the settings of the server: a YAML file, then the
+// environment (TEIKYO_…), then flags; the later wins. Every setting works when
+// it is left out. The comments of Config and its parts are the manual.
+package config
+
+import "time"
+
+// Config is the settings of a server. The name of a setting in the file is in
+// its tag; in the environment it is TEIKYO_ and that name in capitals, with _ for
+// the dots.
+type Config struct {
+	// Data is the folder that holds everything the server makes: database,
+	// objects, keys. Default: teikyo-data in the working directory.
+	Data string `koanf:"data"`
+	// Listen is HOST:PORT. Default: 127.0.0.1:8080. Beyond loopback it needs
+	// tls_cert and tls_key, or tls_proxy.
+	Listen string `koanf:"listen"`
+	// PublicURL is the address under which people reach the server; links are
+	// built from it, never from a request. Default: the listening address.
+	PublicURL string `koanf:"public_url"`
+	// TLSCert and TLSKey are PEM files; the certificate first, then its chain.
+	// Changed files are taken up within a minute.
+	TLSCert string `koanf:"tls_cert"`
+	TLSKey  string `koanf:"tls_key"`
+	// TLSProxy declares that a proxy in front of the server speaks TLS, so that
+	// the server may listen beyond loopback without it.
+	TLSProxy bool `koanf:"tls_proxy"`
+	// TrustedProxies are the addresses or networks (CIDR) whose X-Forwarded-For
+	// counts. Default: none.
+	TrustedProxies []string `koanf:"trusted_proxies"`
+	// AdminListen is HOST:PORT for metrics and profiles (/metrics,
+	// /debug/pprof/). It asks for no password: keep it on loopback or in a
+	// network of its own. Default: off.
+	AdminListen string `koanf:"admin_listen"`
+	// KeysDir is the folder of the keys; put it on another disk than the data,
+	// so that a stolen data disk is of no use. Default: keys in the data folder.
+	KeysDir string `koanf:"keys_dir"`
+	// CheckpointsDir is the second place, where the ledger's checkpoints go; put
+	// it on another disk or a network mount, so that a restored snapshot of the
+	// data is noticed. Default: checkpoints in the data folder, with a warning.
+	CheckpointsDir string `koanf:"checkpoints_dir"`
+	// WordingDir holds texts that replace the built-in ones (notices, READMEs).
+	// Default: none.
+	WordingDir string `koanf:"wording_dir"`
+	// TimeZone is where the dates that people give begin and end, an IANA name
+	// such as Asia/Tokyo. Default: that of the machine.
+	TimeZone string `koanf:"time_zone"`
+	// FiscalYearStart is the month (1 to 12) in which running numbers start
+	// again. Default: 4.
+	FiscalYearStart int `koanf:"fiscal_year_start"`
+	// DrainTimeout is how long transfers may go on when the server is told to
+	// stop. Default: 60s.
+	DrainTimeout time.Duration `koanf:"drain_timeout"`
+
+	Database Database `koanf:"database"`
+	Issuer   Issuer   `koanf:"issuer"`
+	Links    Links    `koanf:"links"`
+	Log      Log      `koanf:"log"`
+}
+
+// Database says where rows and the ledger are kept.
+type Database struct {
+	// URL is sqlite:PATH or postgres://…. Default: teikyo.db in the data folder.
+	URL Secret `koanf:"url"`
+}
+
+// Issuer is the organisation that runs the server.
+type Issuer struct {
+	// Origin names the organisation in what it signs, such as example.jp: lower
+	// case, no host name that may change. It is fixed when the server first
+	// starts. Default: the host of public_url, else the machine's name.
+	Origin string `koanf:"origin"`
+	// Name is the organisation's name as people read it. Default: the origin.
+	Name string `koanf:"name"`
+}
+
+// Links are the rules for download links.
+type Links struct {
+	// AllowUnbound permits links that anybody who holds them can use (--bind
+	// none). Default: false.
+	AllowUnbound bool `koanf:"allow_unbound"`
+	// TTL is how long a link lasts when nobody says so. Default: 72h.
+	TTL time.Duration `koanf:"ttl"`
+	// MaxTTL is the longest a link may last. Default: 720h, thirty days.
+	MaxTTL time.Duration `koanf:"max_ttl"`
+}
+
+// Log is the server's own log, JSON lines on standard error.
+type Log struct {
+	// Level is debug, info, warn or error. Default: info.
+	Level string `koanf:"level"`
+}
+
+// WithDefaults fills in what was left out.
+func (c Config) WithDefaults() Config {
+	orDefault(&c.Data, "teikyo-data")
+	orDefault(&c.Listen, "127.0.0.1:8080")
+	orDefault(&c.FiscalYearStart, 4)
+	orDefault(&c.DrainTimeout, time.Minute)
+	orDefault(&c.Links.TTL, 72*time.Hour)
+	orDefault(&c.Links.MaxTTL, 720*time.Hour)
+	orDefault(&c.Log.Level, "info")
+	return c
+}
+
+func orDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
