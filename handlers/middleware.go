@@ -101,22 +101,23 @@ func (a *api) securityHeaders(c *gin.Context) {
 }
 
 // authenticate finds out who asks. A wrong token is refused even where none is
-// needed, so that nobody works on unaware that it ran out.
+// needed, so that nobody works on unaware that it ran out; a browser, which
+// sends an old cookie without being asked to, just counts as not signed in.
 func (a *api) authenticate(c *gin.Context) {
-	secret := bearerToken(c.Request)
+	actor := access.Actor{}
+	secret, fromCookie := bearerToken(c.Request), false
 	if secret == "" {
 		if cookie, err := c.Request.Cookie(SessionCookie); err == nil {
-			secret = cookie.Value
+			secret, fromCookie = cookie.Value, true
 		}
 	}
-	if secret == "" {
-		c.Next()
-		return
-	}
-	actor, err := a.Access.Authenticate(c.Request.Context(), secret)
-	if err != nil {
-		writeProblem(c, err)
-		return
+	if secret != "" {
+		var err error
+		actor, err = a.Access.Authenticate(c.Request.Context(), secret)
+		if err != nil && !(fromCookie && models.IsKind(err, models.Denied)) {
+			writeProblem(c, err)
+			return
+		}
 	}
 	actor.Address = c.ClientIP()
 	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), actorKey, actor))

@@ -3,8 +3,11 @@ package handlers
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gin-gonic/gin"
@@ -27,6 +30,7 @@ type Problem struct {
 	Request  string           `json:"request_id,omitempty" doc:"Give it to the operator, who finds the cause in the log."`
 	Findings []ProblemFinding `json:"findings,omitempty" doc:"What is wrong, part by part."`
 	cause    error
+	retry    time.Duration
 }
 
 // ProblemFinding is one wrong part of the input.
@@ -45,6 +49,15 @@ func (p *Problem) GetStatus() int { return p.Status }
 
 // ContentType is application/problem+json (RFC 9457, section 3).
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+// GetHeaders tells a client when to come back (RFC 9110, 10.2.3).
+func (p *Problem) GetHeaders() http.Header {
+	h := http.Header{}
+	if p.retry > 0 {
+		h.Set("Retry-After", strconv.FormatInt(int64((p.retry+time.Second-1)/time.Second), 10))
+	}
+	return h
+}
 
 // statusOf is the one mapping from kinds of failure to HTTP.
 func statusOf(kind models.ErrorKind) (status int, title string) {
@@ -90,7 +103,7 @@ func problemOf(err error, signedIn bool, requestID string) *Problem {
 	}
 	var known *models.Error
 	if errors.As(err, &known) && kind != models.Internal {
-		p.Detail = known.Msg
+		p.Detail, p.retry = known.Msg, known.RetryAfter
 		for _, f := range known.Findings {
 			p.Findings = append(p.Findings, ProblemFinding{ID: f.ID, Location: f.Location, Rule: f.Rule, Message: f.Msg})
 		}
@@ -107,6 +120,7 @@ func writeProblem(c *gin.Context, err error) {
 	if encodeErr != nil {
 		body = []byte(`{"type":"urn:teikyo:problem:internal"}`)
 	}
+	maps.Copy(c.Writer.Header(), p.GetHeaders())
 	c.Abort()
 	c.Data(p.Status, "application/problem+json", body)
 }
