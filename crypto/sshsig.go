@@ -148,8 +148,9 @@ func parseSignature(text []byte) (ed25519.PublicKey, []byte, error) {
 	if len(text) > maxSignature {
 		return nil, nil, ErrSignature
 	}
+	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
 	block, _ := pem.Decode(text)
-	if block == nil || block.Type != sshsigArmor || !bytes.HasPrefix(block.Bytes, []byte(sshsigMagic)) {
+	if block == nil || !bytes.Equal(armor(block.Bytes), text) || !bytes.HasPrefix(block.Bytes, []byte(sshsigMagic)) {
 		return nil, nil, ErrSignature
 	}
 	var blob sshsigBlob
