@@ -70,12 +70,15 @@ func (d *NoticeData) clean() error {
 	if d.Version < 1 {
 		errs = append(errs, fmt.Errorf("%w: version %d", ErrData, d.Version))
 	}
-	for name, field := range map[string]*string{
-		"title": &d.Title, "purpose in words": &d.PurposeWords, "recipient": &d.Recipient, "end": &d.Until,
-		"number": &d.Number, "day of issue": &d.Issued, "issuer": &d.Issuer,
+	for _, field := range []struct {
+		name  string
+		value *string
+	}{
+		{"title", &d.Title}, {"purpose in words", &d.PurposeWords}, {"recipient", &d.Recipient}, {"end", &d.Until},
+		{"number", &d.Number}, {"day of issue", &d.Issued}, {"issuer", &d.Issuer},
 	} {
 		var err error
-		*field, err = required(name, *field)
+		*field.value, err = required(field.name, *field.value)
 		errs = append(errs, err)
 	}
 	d.Contact = oneLine(d.Contact)

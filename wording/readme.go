@@ -12,6 +12,7 @@ const readmeFile = "readme.txt"
 // Number and AllowedSigners become part of commands, so that only what means
 // nothing to any shell is taken.
 type ReadmeData struct {
+	Class             string   // data class
 	Origin            string   // the issuer's, such as hospital.example
 	IssuerFingerprint string   // of the issuer file
 	AllowedSigners    []string // the issuer's manifest keys, OpenSSH allowed_signers lines
@@ -21,7 +22,8 @@ type ReadmeData struct {
 
 type readmeView struct {
 	ReadmeData
-	Folder string // under the home folder, where the commands write
+	Folder    string // under the home folder, where the commands write
+	Rehearsal bool   // the class is test, which is marked everywhere
 }
 
 // What may stand in a command, in sh, cmd and PowerShell alike.
@@ -40,10 +42,10 @@ func (t *Texts) Readme(data ReadmeData) (string, error) {
 	var err1, err2 error
 	data.IssuerFingerprint, err1 = required("fingerprint of the issuer", data.IssuerFingerprint)
 	data.KeyFingerprint, err2 = required("fingerprint of the key", data.KeyFingerprint)
-	if err := errors.Join(err1, err2, data.check()); err != nil {
+	if err := errors.Join(checkCode(kindClass, data.Class), err1, err2, data.check()); err != nil {
 		return "", err
 	}
-	return t.renderAll(readmeFile, func(string) any { return readmeView{data, "teikyo-" + data.Number} })
+	return t.renderAll(readmeFile, func(string) any { return readmeView{data, "teikyo-" + data.Number, data.Class == testClass} })
 }
 
 // check refuses what must not stand in a command.

@@ -13,7 +13,7 @@ func (t *Texts) tryAll() error {
 		}
 	}
 	_, err := t.Readme(ReadmeData{
-		Origin: "issuer.example", Number: "2026-0001", IssuerFingerprint: "SHA256:x", KeyFingerprint: "SHA256:y",
+		Class: testClass, Origin: "issuer.example", Number: "2026-0001", IssuerFingerprint: "SHA256:x", KeyFingerprint: "SHA256:y",
 		AllowedSigners: []string{`issuer.example namespaces="teikyo-manifest" ssh-ed25519 AAAA`},
 	})
 	return err
