@@ -32,7 +32,8 @@ func (c *cli) loginCommand() *cobra.Command {
 	flags.StringVar(&email, "email", "", "your e-mail address")
 	flags.StringVar(&passwordFile, "password-file", "", "file with your password, - for standard input")
 	flags.StringVar(&name, "name", "", "name of the new token (default: login on this machine)")
-	return c.needs(cmd, "email", "password-file")
+	requireFlags(cmd, "email", "password-file")
+	return cmd
 }
 
 func (c *cli) logoutCommand() *cobra.Command {

@@ -34,20 +34,7 @@ writes it to the file setup-code in its data folder.`,
 	flags.StringVar(&email, "email", "", "your e-mail address")
 	flags.StringVar(&name, "name", "", "your name")
 	flags.StringVar(&passwordFile, "password-file", "", "file with your new password, - for standard input")
-	return c.needs(cmd, "code-file", "email", "name", "password-file")
-}
-
-// needs makes flags required: leaving one out is wrong usage.
-func (c *cli) needs(cmd *cobra.Command, names ...string) *cobra.Command {
-	do := cmd.RunE
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		for _, name := range names {
-			if !cmd.Flags().Changed(name) {
-				return usageError(cmd, "the flag --"+name+" is needed")
-			}
-		}
-		return do(cmd, args)
-	}
+	requireFlags(cmd, "code-file", "email", "name", "password-file")
 	return cmd
 }
 

@@ -37,7 +37,8 @@ func (c *cli) tokenCreate() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&name, "name", "", "what the token is for")
 	cmd.Flags().StringVar(&expires, "expires", "", "when it ends, for example 90d (default: never by itself)")
-	return c.needs(cmd, "name")
+	requireFlags(cmd, "name")
+	return cmd
 }
 
 // parseLife reads a positive duration of whole seconds; besides Go's units there

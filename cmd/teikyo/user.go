@@ -34,7 +34,8 @@ func (c *cli) userCreate() *cobra.Command {
 	flags.StringVar(in["name"], "name", "", "name of the person")
 	flags.StringVar(in["role"], "role", "", "administrator, manager, auditor or recipient")
 	flags.StringVar(in["recipient_id"], "recipient", "", "for role recipient: id of the organisation")
-	return c.needs(cmd, "email", "name", "role")
+	requireFlags(cmd, "email", "name", "role")
+	return cmd
 }
 
 func (c *cli) userAccept() *cobra.Command {
@@ -66,7 +67,8 @@ func (c *cli) userAccept() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&codeFile, "code-file", "", "file with the invitation code, - for standard input")
 	cmd.Flags().StringVar(&passwordFile, "password-file", "", "file with your new password, - for standard input")
-	return c.needs(cmd, "code-file", "password-file")
+	requireFlags(cmd, "code-file", "password-file")
+	return cmd
 }
 
 func (c *cli) userList() *cobra.Command {
@@ -76,29 +78,22 @@ func (c *cli) userList() *cobra.Command {
 
 // listCommand is a list with keyset paging.
 func (c *cli) listCommand(path, short string, fields ...string) *cobra.Command {
-	query := url.Values{}
-	var cursor, limit string
+	var page pageFlags
 	cmd := &cobra.Command{
 		Use: "list", Short: short, Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for name, value := range map[string]string{"cursor": cursor, "limit": limit} {
-				if value != "" {
-					query.Set(name, value)
-				}
-			}
 			api, err := c.api()
 			if err != nil {
 				return err
 			}
 			var answer json.RawMessage
-			if err := api.Call(cmd.Context(), "GET", path+"?"+query.Encode(), nil, &answer); err != nil {
+			if err := api.Call(cmd.Context(), "GET", path+"?"+page.query().Encode(), nil, &answer); err != nil {
 				return err
 			}
 			return c.table(answer, fields...)
 		},
 	}
-	cmd.Flags().StringVar(&cursor, "cursor", "", "go on after the page that gave this cursor")
-	cmd.Flags().StringVar(&limit, "limit", "", "rows in a page (default 50)")
+	page.register(cmd)
 	return cmd
 }
 
@@ -123,7 +118,8 @@ func (c *cli) userRole() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&role, "role", "", "administrator, manager, auditor or recipient")
 	cmd.Flags().StringVar(&recipient, "recipient", "", "for role recipient: id of the organisation")
-	return c.needs(cmd, "role")
+	requireFlags(cmd, "role")
+	return cmd
 }
 
 // userAct is a command that needs nothing but the account; first are fields to
