@@ -3,7 +3,6 @@ package dataset
 import (
 	"context"
 	"io"
-	"sync"
 	"time"
 
 	"teikyo/crypto"
@@ -28,7 +27,7 @@ type Service struct {
 	// Limits may be zero: then the defaults hold.
 	Limits Limits
 
-	running uploads
+	running running
 }
 
 // Limits bound what one registration may hold. A zero field is its default.
@@ -97,7 +96,7 @@ type DatasetRows interface {
 	// SetLatest moves the number of the highest registered version.
 	SetLatest(ctx context.Context, id string, version int) error
 	Dataset(ctx context.Context, id string) (models.Dataset, error)
-	// Datasets lists newest first; the cursor is DatasetCursor of the last row.
+	// Datasets lists newest first; the cursor is models.TimeCursor.
 	Datasets(ctx context.Context, q models.DatasetQuery, p models.Page) ([]models.Dataset, error)
 	// DeleteDataset removes a dataset that has no version.
 	DeleteDataset(ctx context.Context, id string) error
@@ -123,7 +122,7 @@ type FileRows interface {
 	File(ctx context.Context, datasetID string, version int, path string) (models.File, error)
 	CountFiles(ctx context.Context, datasetID string, version int) (int, error)
 	// PathTwins lists paths of the version that another path could not stand
-	// beside on every file system: equal by models.FoldPath, a folder of it, or
+	// beside on every file system: equal by models.FoldCase, a folder of it, or
 	// below it.
 	PathTwins(ctx context.Context, datasetID string, version int, path string) ([]string, error)
 	SaveFile(ctx context.Context, f models.File) error
@@ -134,6 +133,7 @@ type FileRows interface {
 	SaveReport(ctx context.Context, r models.GateReport) error
 	Report(ctx context.Context, id string) (models.GateReport, error)
 	Reports(ctx context.Context, ids []string) ([]models.GateReport, error)
+	DeleteReport(ctx context.Context, id string) error
 }
 
 // SealedRows are sealed files and their segments.
@@ -152,22 +152,16 @@ type SealedRows interface {
 	KnownSegments(ctx context.Context, keys []string) ([]string, error)
 	// SealedFilesNotUnder lists sealed files whose key is wrapped by another KEK.
 	SealedFilesNotUnder(ctx context.Context, kekID, after string, limit int) ([]models.SealedFile, error)
+	// SaveWrap replaces a wrapped key when it is still the one that was read.
+	SaveWrap(ctx context.Context, was, now models.SealedFile, at time.Time) error
 }
 
 // WaiverRows are the waivers.
 type WaiverRows interface {
 	SaveWaiver(ctx context.Context, w models.Waiver) error
 	Waiver(ctx context.Context, id string) (models.Waiver, error)
-	// Waivers lists by id.
+	// Waivers lists by time of request; the cursor is models.TimeCursor.
 	Waivers(ctx context.Context, q models.WaiverQuery, p models.Page) ([]models.Waiver, error)
 	// LiveWaivers lists the approved waivers of a dataset that have not expired.
 	LiveWaivers(ctx context.Context, datasetID string, now time.Time) ([]models.Waiver, error)
 }
-
-// uploads knows which uploads run in this process.
-type uploads struct {
-	mu     sync.Mutex
-	byFile map[string]*upload
-}
-
-type upload struct{}

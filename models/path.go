@@ -100,9 +100,9 @@ func reservedName(part string) bool {
 	return ok && utf8.RuneCountInString(digit) == 1 && strings.ContainsAny(digit, "0123456789¹²³")
 }
 
-// FoldPath maps paths that a file system without regard to case takes for the
-// same to the same text.
-func FoldPath(path string) string { return strings.Map(foldRune, path) }
+// FoldCase maps texts that differ in case only to the same text: paths that some
+// file systems take for the same, words in a search.
+func FoldCase(text string) string { return strings.Map(foldRune, text) }
 
 // foldRune is the smallest character that differs from r in case only.
 func foldRune(r rune) rune {

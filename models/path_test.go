@@ -77,14 +77,14 @@ func TestCheckPath(t *testing.T) {
 	}
 }
 
-func TestFoldPath(t *testing.T) {
+func TestFoldCase(t *testing.T) {
 	t.Parallel()
 	for _, twins := range [][2]string{{"A/b.CSV", "a/B.csv"}, {"ÄÖ", "äö"}, {"ΣΣ", "ςσ"}, {"ﾄK", "ﾄ\u212a"}} {
-		if models.FoldPath(twins[0]) != models.FoldPath(twins[1]) {
+		if models.FoldCase(twins[0]) != models.FoldCase(twins[1]) {
 			t.Errorf("%q and %q do not fold together", twins[0], twins[1])
 		}
 	}
-	if models.FoldPath("ア") == models.FoldPath("ｱ") {
+	if models.FoldCase("ア") == models.FoldCase("ｱ") {
 		t.Error("wide and narrow kana are different names")
 	}
 }
@@ -106,8 +106,8 @@ func FuzzCheckPath(f *testing.F) {
 				t.Errorf("%q passed", path)
 			}
 		}
-		fold := models.FoldPath(path)
-		if models.FoldPath(fold) != fold {
+		fold := models.FoldCase(path)
+		if models.FoldCase(fold) != fold {
 			t.Errorf("%q folds twice", path)
 		}
 	})

@@ -1,0 +1,157 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"teikyo/access"
+	"teikyo/crypto"
+	"teikyo/models"
+	"teikyo/storage"
+)
+
+// Swept says what a sweep removed.
+type Swept struct {
+	Objects int // segments that no row names
+	Partial int // what unfinished writes left in the store
+	Drafts  int // abandoned drafts
+}
+
+// Sweep removes what interrupted work left behind: abandoned drafts, segments
+// without a row and unfinished writes, each when it is old enough that nobody
+// can be working on it (Limits.DraftAge, Limits.OrphanAge).
+func (s *Service) Sweep(ctx context.Context) (Swept, error) {
+	return s.sweep(ctx, s.Limits.orDefault().OrphanAge)
+}
+
+// SweepAtStart is Sweep for a process that knows that it is alone and has not
+// begun to work: objects of any age count.
+func (s *Service) SweepAtStart(ctx context.Context) (Swept, error) { return s.sweep(ctx, 0) }
+
+// SweepNow is Sweep on a person's word.
+func (s *Service) SweepNow(ctx context.Context, actor access.Actor) (Swept, error) {
+	if err := access.Can(actor, access.Operate, access.Whole()); err != nil {
+		return Swept{}, err
+	}
+	return s.Sweep(ctx)
+}
+
+func (s *Service) sweep(ctx context.Context, age time.Duration) (Swept, error) {
+	var swept Swept
+	var err error
+	if swept.Drafts, err = s.sweepDrafts(ctx); err != nil {
+		return swept, err
+	}
+	before := s.Now().Add(-age)
+	if swept.Objects, err = s.sweepObjects(ctx, before); err != nil {
+		return swept, err
+	}
+	swept.Partial, err = s.Objects.Sweep(ctx, before)
+	return swept, storeError(err)
+}
+
+func (s *Service) sweepDrafts(ctx context.Context) (int, error) {
+	before := s.Now().Add(-s.Limits.orDefault().DraftAge)
+	for n := 0; ; n++ {
+		stale, err := s.Store.StaleDrafts(ctx, before, 1)
+		if err != nil || len(stale) == 0 {
+			return n, err
+		}
+		if err := s.dropDraft(ctx, stale[0]); err != nil {
+			return n, err
+		}
+	}
+}
+
+// sweepObjects deletes segments that no row names. A segment is durable before
+// its row: what is older than before and has none yet will never get one.
+func (s *Service) sweepObjects(ctx context.Context, before time.Time) (int, error) {
+	removed := 0
+	var keys []string
+	flush := func() error {
+		n, err := s.deleteUnknown(ctx, keys)
+		removed, keys = removed+n, keys[:0]
+		return err
+	}
+	for obj, err := range s.Objects.List(ctx) {
+		if err != nil {
+			return removed, storeError(err)
+		}
+		if !strings.HasSuffix(obj.Key, segmentSuffix) || obj.ModTime.After(before) {
+			continue
+		}
+		if keys = append(keys, obj.Key); len(keys) == models.MaxPage {
+			if err := flush(); err != nil {
+				return removed, err
+			}
+		}
+	}
+	return removed, flush()
+}
+
+func (s *Service) deleteUnknown(ctx context.Context, keys []string) (int, error) {
+	known, err := s.Store.KnownSegments(ctx, keys)
+	if err != nil {
+		return 0, err
+	}
+	named := make(map[string]bool, len(known))
+	for _, key := range known {
+		named[key] = true
+	}
+	removed := 0
+	for _, key := range keys {
+		if named[key] {
+			continue
+		}
+		if err := s.Objects.Delete(ctx, key); err != nil && !errors.Is(err, storage.ErrNotExist) {
+			return removed, storeError(err)
+		}
+		removed++
+	}
+	return removed, nil
+}
+
+// Rewrap wraps the keys of sealed files under the current key-encryption key and
+// returns how many it changed. Payloads stay as they are (DESIGN decision 5).
+func (s *Service) Rewrap(ctx context.Context) (int, error) {
+	changed := 0
+	for after := ""; ; {
+		files, err := s.Store.SealedFilesNotUnder(ctx, s.KEK.CurrentID(), after, models.MaxPage)
+		if err != nil || len(files) == 0 {
+			return changed, err
+		}
+		if err := s.rewrapPage(ctx, files); err != nil {
+			return changed, err
+		}
+		changed += len(files)
+		after = files[len(files)-1].ID
+	}
+}
+
+func (s *Service) rewrapPage(ctx context.Context, files []models.SealedFile) error {
+	wrapped := make([]models.SealedFile, len(files))
+	for i, f := range files {
+		bound, err := wrapContext(f)
+		if err != nil {
+			return err
+		}
+		key, err := crypto.UnwrapFileKey(ctx, s.KEK, f.KEKID, f.WrappedKey, bound)
+		if err != nil {
+			return models.Wrap(models.Integrity, err, "the key of sealed file "+f.ID+" cannot be unwrapped; check the keyring")
+		}
+		wrapped[i] = f
+		if wrapped[i].KEKID, wrapped[i].WrappedKey, err = crypto.WrapFileKey(ctx, s.KEK, key, bound); err != nil {
+			return models.Wrap(models.Unavailable, err, "a key could not be wrapped; check the server's keys")
+		}
+	}
+	return s.Store.Update(ctx, func(ctx context.Context) error {
+		for i := range files {
+			if err := s.Store.SaveWrap(ctx, files[i], wrapped[i], s.Now()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,340 @@
+package dataset
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"teikyo/crypto"
+	"teikyo/models"
+	"teikyo/storage"
+)
+
+// segmentSuffix ends the keys of all segments: the sweep deletes no other
+// object. No key of storage.NewKey has a hyphen.
+const segmentSuffix = "-s"
+
+func newSegmentKey(rand io.Reader) (string, error) {
+	key, err := storage.NewKey(rand)
+	if err != nil {
+		return "", models.Wrap(models.Internal, err, "no randomness for a new object")
+	}
+	return key + segmentSuffix, nil
+}
+
+// begin writes the rows of an upload that starts or goes on. An earlier attempt
+// that still runs somewhere loses its right to save.
+func (s *Service) begin(ctx context.Context, in Upload) (*upload, error) {
+	u := &upload{s: s, in: in, src: newSource(in, s.Limits.orDefault().MaxFile), done: make(chan struct{})}
+	if in.Offset == 0 {
+		if err := u.newSealed(ctx); err != nil {
+			return nil, err
+		}
+	}
+	err := s.Store.Update(ctx, func(ctx context.Context) error {
+		v, err := s.Store.Version(ctx, in.DatasetID, in.Version)
+		if err != nil {
+			return err
+		}
+		if u.profile, err = s.profileOf(v); err != nil {
+			return err
+		}
+		if err := s.Store.TouchDraft(ctx, v.DatasetID, v.Number, s.Now()); err != nil {
+			return err
+		}
+		return u.beginFile(ctx)
+	})
+	if err != nil || in.Offset == 0 {
+		return u, err
+	}
+	u.key, err = crypto.UnwrapFileKey(ctx, s.KEK, u.sealed.KEKID, u.sealed.WrappedKey, draftContext(u.sealed.ID))
+	if err != nil {
+		return nil, models.Wrap(models.Unavailable, err, "the file's key cannot be unwrapped; check the server's keys")
+	}
+	return u, nil
+}
+
+// wrapContext is what the wrapped key of a sealed file is bound to.
+func wrapContext(f models.SealedFile) (crypto.WrapContext, error) {
+	if f.State == models.SealedUploading {
+		return draftContext(f.ID), nil
+	}
+	sum, err := hex.DecodeString(f.PayloadSHA256)
+	if err != nil || len(sum) != sha256.Size {
+		return crypto.WrapContext{}, models.Errorf(models.Integrity, "the row of sealed file %s is damaged", f.ID)
+	}
+	return crypto.WrapContext{Purpose: crypto.WrapFile, FileID: f.ID, PayloadSHA256: [sha256.Size]byte(sum)}, nil
+}
+
+func draftContext(sealedID string) crypto.WrapContext {
+	return crypto.WrapContext{Purpose: crypto.WrapDraft, FileID: sealedID}
+}
+
+// newSealed makes the key and the row of contents that start anew.
+func (u *upload) newSealed(ctx context.Context) error {
+	id, err := models.NewID(u.s.Rand, models.SealedID)
+	if err != nil {
+		return err
+	}
+	if u.key, err = crypto.NewFileKey(u.s.Rand); err != nil {
+		return models.Wrap(models.Internal, err, "no randomness for a new key")
+	}
+	now := u.s.Now().UTC()
+	u.sealed = models.SealedFile{ID: id, State: models.SealedUploading, CreatedAt: now, UpdatedAt: now}
+	u.sealed.KEKID, u.sealed.WrappedKey, err = crypto.WrapFileKey(ctx, u.s.KEK, u.key, draftContext(id))
+	if err != nil {
+		return models.Wrap(models.Unavailable, err, "a new key could not be wrapped; check the server's keys")
+	}
+	return nil
+}
+
+func (u *upload) beginFile(ctx context.Context) error {
+	f, err := u.s.Store.File(ctx, u.in.DatasetID, u.in.Version, u.in.Path)
+	switch {
+	case models.IsKind(err, models.NotFound) && u.in.Offset > 0:
+		return models.Errorf(models.Conflict, "nothing of %s is kept; send it from the start", u.in.Path)
+	case models.IsKind(err, models.NotFound):
+		return u.addFile(ctx)
+	case err != nil:
+		return err
+	}
+	u.file = f
+	u.file.Items, u.file.MediaType = u.in.Items, mediaType(u.in)
+	switch {
+	case f.SHA256 != "" && f.SHA256 == u.in.SHA256:
+		return u.s.Store.SaveFile(ctx, u.file)
+	case u.in.Offset > 0:
+		return u.goOn(ctx)
+	default:
+		return u.replace(ctx)
+	}
+}
+
+func (u *upload) addFile(ctx context.Context) error {
+	count, err := u.s.Store.CountFiles(ctx, u.in.DatasetID, u.in.Version)
+	if err != nil {
+		return err
+	}
+	if limit := u.s.Limits.orDefault().MaxFiles; count >= limit {
+		return models.Errorf(models.TooLarge, "a version holds at most %d files; pack them: tar -cf files.tar DIR, and register "+
+			"the tar file", limit)
+	}
+	twins, err := u.s.Store.PathTwins(ctx, u.in.DatasetID, u.in.Version, u.in.Path)
+	if err != nil {
+		return err
+	}
+	if len(twins) > 0 {
+		return models.Errorf(models.Conflict, "%s cannot stand beside %s: on some systems the two are the same name, or one "+
+			"would be a folder and a file at once; rename one", u.in.Path, twins[0])
+	}
+	id, err := models.NewID(u.s.Rand, models.FileID)
+	if err != nil {
+		return err
+	}
+	u.file = models.File{
+		ID: id, DatasetID: u.in.DatasetID, Version: u.in.Version, Number: -1, Path: u.in.Path, Items: u.in.Items,
+		MediaType: mediaType(u.in), SealedID: u.sealed.ID, CreatedAt: u.s.Now().UTC(),
+	}
+	if err := u.s.Store.SaveSealedFile(ctx, u.sealed); err != nil {
+		return err
+	}
+	return u.s.Store.SaveFile(ctx, u.file)
+}
+
+// goOn takes an upload over from its last segment.
+func (u *upload) goOn(ctx context.Context) error {
+	sealed, err := u.s.Store.SealedFile(ctx, u.file.SealedID)
+	if err != nil {
+		return err
+	}
+	switch {
+	case sealed.State != models.SealedUploading:
+		return models.Errorf(models.Conflict, "%s is complete; to replace it send it from the start", u.in.Path)
+	case sealed.Size != u.in.Offset:
+		return models.Errorf(models.Conflict, "%d bytes of %s are kept; send the rest from there", sealed.Size, u.in.Path)
+	}
+	sealed.Epoch++
+	u.sealed = sealed
+	if err := u.s.Store.SaveSealedFile(ctx, sealed); err != nil {
+		return err
+	}
+	return u.s.Store.SaveFile(ctx, u.file)
+}
+
+// replace starts the contents of a file anew. A draft's sealed file belongs to
+// this file alone: others share it only once it is registered.
+func (u *upload) replace(ctx context.Context) error {
+	var err error
+	if u.old, err = u.s.Store.SealedFile(ctx, u.file.SealedID); err != nil {
+		return err
+	}
+	oldReport := u.file.ReportID
+	u.file.SealedID, u.file.Size, u.file.SHA256, u.file.ReportID = u.sealed.ID, 0, "", ""
+	if err := u.s.Store.SaveSealedFile(ctx, u.sealed); err != nil {
+		return err
+	}
+	if err := u.s.Store.SaveFile(ctx, u.file); err != nil {
+		return err
+	}
+	if err := u.s.Store.DeleteReport(ctx, oldReport); err != nil {
+		return err
+	}
+	return u.s.Store.DeleteSealedFile(ctx, u.old.ID)
+}
+
+// save writes the next state of the sealed file, unless another attempt has
+// taken over: then the new segment goes.
+func (u *upload) save(
+	ctx context.Context, next models.SealedFile, segment models.Segment, also func(ctx context.Context) error,
+) error {
+	next.UpdatedAt = u.s.Now().UTC()
+	refused := false
+	err := u.s.Store.Update(ctx, func(ctx context.Context) error {
+		if err := u.stillMine(ctx); err != nil {
+			refused = true
+			return err
+		}
+		if err := u.s.Store.SaveSealedFile(ctx, next); err != nil || also == nil {
+			return err
+		}
+		return also(ctx)
+	})
+	if refused { // any other failure may be on disk all the same: the sweep decides
+		u.s.removeObjects(ctx, models.SealedFile{Segments: []models.Segment{segment}})
+	}
+	return err
+}
+
+func (u *upload) stillMine(ctx context.Context) error {
+	if err := u.s.Store.TouchDraft(ctx, u.in.DatasetID, u.in.Version, u.s.Now()); err != nil {
+		return err
+	}
+	now, err := u.s.Store.SealedFile(ctx, u.sealed.ID)
+	if err != nil && !models.IsKind(err, models.NotFound) {
+		return err
+	}
+	if err != nil || now.Epoch != u.sealed.Epoch {
+		return models.Errorf(models.Conflict, "another upload of %s has taken over; nothing of this one counts any more", u.in.Path)
+	}
+	return nil
+}
+
+// drop leaves nothing of the file.
+func (u *upload) drop(ctx context.Context) error {
+	err := u.s.Store.Update(ctx, func(ctx context.Context) error {
+		if err := u.stillMine(ctx); err != nil {
+			return err
+		}
+		return u.s.dropFile(ctx, u.file)
+	})
+	if err == nil {
+		u.s.removeObjects(ctx, u.sealed)
+	}
+	return err
+}
+
+// dropFile removes the rows of a draft's file.
+func (s *Service) dropFile(ctx context.Context, f models.File) error {
+	if err := s.Store.DeleteFile(ctx, f.ID); err != nil {
+		return err
+	}
+	if f.ReportID != "" {
+		if err := s.Store.DeleteReport(ctx, f.ReportID); err != nil {
+			return err
+		}
+	}
+	return s.Store.DeleteSealedFile(ctx, f.SealedID)
+}
+
+// removeObjects deletes objects that no row names any more. What stays behind
+// after a failure is an orphan, and the sweep's business.
+func (s *Service) removeObjects(ctx context.Context, files ...models.SealedFile) {
+	for _, f := range files {
+		for _, segment := range f.Segments {
+			_ = s.Objects.Delete(context.WithoutCancel(ctx), segment.Key)
+		}
+	}
+}
+
+// mediaType is the announced one, or that of a known file name.
+func mediaType(in Upload) string {
+	if in.MediaType != "" && in.MediaType != "application/octet-stream" {
+		return in.MediaType
+	}
+	switch strings.ToLower(path.Ext(in.Path)) {
+	case ".csv":
+		return "text/csv"
+	case ".tsv":
+		return "text/tab-separated-values"
+	case ".json":
+		return "application/json"
+	case ".ndjson", ".jsonl":
+		return "application/x-ndjson"
+	case ".parquet":
+		return "application/vnd.apache.parquet"
+	case ".dcm":
+		return "application/dicom"
+	case ".tar":
+		return "application/x-tar"
+	case ".zip":
+		return "application/zip"
+	case ".gz":
+		return "application/gzip"
+	}
+	return "application/octet-stream"
+}
+
+func fileKey(id string, version int, path string) string {
+	return id + "@" + strconv.Itoa(version) + "/" + path
+}
+
+// running knows the uploads of this process.
+type running struct {
+	mu     sync.Mutex
+	byFile map[string]*upload
+}
+
+func (r *running) add(key string, u *upload) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.byFile == nil {
+		r.byFile = map[string]*upload{}
+	}
+	r.byFile[key] = u
+}
+
+func (r *running) remove(key string, u *upload) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.byFile[key] == u {
+		delete(r.byFile, key)
+	}
+	close(u.done)
+}
+
+// settleTime is how long a new request waits for one that broke off to save
+// what it has.
+const settleTime = 10 * time.Second
+
+// settle waits for an upload of the file that has lost its client.
+func (r *running) settle(ctx context.Context, key string) {
+	r.mu.Lock()
+	u := r.byFile[key]
+	r.mu.Unlock()
+	if u == nil || !u.src.broken.Load() {
+		return
+	}
+	timer := time.NewTimer(settleTime)
+	defer timer.Stop()
+	select {
+	case <-u.done:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
