@@ -22,6 +22,10 @@ import (
 // 1,627; others write one stanza for each of their recipients.
 const MaxHeaderSize = 8 << 10
 
+// stanzaBody is the sealed file key: one line of base64, short enough that no
+// second line has to follow.
+const stanzaBody = 16 + ChunkOverhead
+
 var (
 	// ErrHeader: malformed, too long, not canonical, or its MAC is wrong.
 	ErrHeader = errors.New("crypto: this is not the header of an age file, or it was altered")
@@ -41,8 +45,8 @@ func WriteHeader(key FileKey, r Recipient) ([]byte, error) {
 	header = append(header, "age-encryption.org/v1\n-> "...)
 	header = append(header, strings.Join(append([]string{stanza.Type}, stanza.Args...), " ")...)
 	header = append(header, '\n')
-	header = appendBody(header, stanza.Body)
-	header = append(header, "---"...)
+	header = base64.RawStdEncoding.AppendEncode(header, stanza.Body)
+	header = append(header, "\n---"...)
 	mac, err := headerMAC(key, header)
 	if err != nil {
 		return nil, err
@@ -71,7 +75,8 @@ func wrapStanza(key FileKey, r Recipient) (*age.Stanza, error) {
 	if err != nil {
 		return nil, fmt.Errorf("crypto: wrapping for %s: %w", r.Fingerprint(), err)
 	}
-	if len(stanzas) != 1 || stanzas[0].Type != wantType || !slices.Equal(labels, wantLabels) {
+	ours := len(stanzas) == 1 && stanzas[0].Type == wantType && slices.Equal(labels, wantLabels)
+	if !ours || len(stanzas[0].Body) != stanzaBody {
 		return nil, fmt.Errorf("crypto: wrapping for %s gave an unexpected stanza", r.Fingerprint())
 	}
 	return stanzas[0], nil
@@ -83,18 +88,6 @@ func wrapWithLabels(key FileKey, r age.Recipient) ([]*age.Stanza, []string, erro
 	}
 	stanzas, err := r.Wrap(key[:])
 	return stanzas, nil, err
-}
-
-// appendBody writes 64 columns a line and ends with a shorter, maybe empty line.
-func appendBody(dst, body []byte) []byte {
-	const bytesPerLine = 48
-	for len(body) >= bytesPerLine {
-		dst = base64.RawStdEncoding.AppendEncode(dst, body[:bytesPerLine])
-		dst = append(dst, '\n')
-		body = body[bytesPerLine:]
-	}
-	dst = base64.RawStdEncoding.AppendEncode(dst, body)
-	return append(dst, '\n')
 }
 
 func headerMAC(key FileKey, upToDashes []byte) ([]byte, error) {

@@ -3,6 +3,7 @@ package crypto_test
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -29,6 +30,11 @@ func TestSecretsAreRedacted(t *testing.T) {
 			checkRedacted(t, fmt.Sprintf(verb, []any{secret}))
 			checkRedacted(t, fmt.Sprintf(verb, struct{ Secret any }{secret}))
 		}
+		checkRedacted(t, secret.(fmt.Stringer).String())
+		checkRedacted(t, secret.(fmt.GoStringer).GoString())
+		text, err := secret.(encoding.TextMarshaler).MarshalText()
+		check(t, err)
+		checkRedacted(t, string(text))
 		data, err := json.Marshal(map[string]any{"secret": secret})
 		check(t, err)
 		checkRedacted(t, string(data))
