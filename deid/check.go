@@ -109,7 +109,7 @@ func (r *Report) block(rule, location, msg string) {
 
 func (r *Report) warn(rule, location, msg string) {
 	id := findingID(rule, r.Path, location)
-	if rule == RuleUnknownFormat || rule == RuleProfileNone {
+	if alwaysBlocks(rule) {
 		id = findingID(rule, "")
 	}
 	r.Findings = append(r.Findings, models.Finding{ID: id, Location: location, Rule: rule, Msg: msg})

@@ -71,7 +71,21 @@ func needsLook(b []byte, class table.Class) bool {
 	case len(b) == 10 && class&^(table.Digit|table.Dash|table.Mark) == 0:
 		return b[4] != b[7] || b[4] != '-' && b[4] != '/'
 	}
-	return true
+	return digitsIn(b) >= minDigits
+}
+
+// minDigits is how many digits the shortest form without an @ has: S5.3.1.
+const minDigits = 3
+
+// digitsIn counts ASCII and full-width digits (EF BC 90 to EF BC 99).
+func digitsIn(b []byte) int {
+	n := 0
+	for i, c := range b {
+		if c-'0' < 10 || c-0x90 < 10 && i >= 2 && b[i-1] == 0xBC && b[i-2] == 0xEF {
+			n++
+		}
+	}
+	return n
 }
 
 // look finds strong forms in a cell, in every row.

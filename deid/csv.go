@@ -78,15 +78,25 @@ func (t *tabular) start(d table.Dialect) {
 
 func (t *tabular) addColumn(name string) *column {
 	col := &column{name: displayName(name), class: t.names.ClassOf(name)}
+	if t.isIdentifier(name) {
+		col.name = mask(col.name)
+	}
 	if col.name == "" {
 		col.name = fmt.Sprintf("col%d", len(t.columns)+1)
 	}
 	col.sample.limit = t.profile.SampleValues
-	if t.fields > 500 {
-		col.sample.limit = max(64, t.profile.SampleValues*500/t.fields)
+	if n := max(t.fields, len(t.columns)); n > 500 {
+		col.sample.limit = max(64, t.profile.SampleValues*500/n)
 	}
 	t.columns = append(t.columns, col)
 	return col
+}
+
+// isIdentifier reports whether a name of a column is no name but data that a
+// report must not show.
+func (t *tabular) isIdentifier(name string) bool {
+	folded := recognise.Fold(nil, []byte(name))
+	return t.finder.IsFileName(strings.Fields(string(folded))) || len(t.finder.Find(folded)) > 0
 }
 
 // displayName is a column's name for reports: one line, at most 60 characters.
@@ -110,7 +120,7 @@ func (t *tabular) isHeader(rows [][]string) bool {
 	first, body := rows[0], rows[1:min(len(rows), 100)]
 	votes, data := 0, 0
 	for i, name := range first {
-		firstIsData := isData(name)
+		firstIsData := isData(name) || t.isIdentifier(name)
 		if firstIsData {
 			data++
 		}
@@ -165,11 +175,16 @@ func isData(v string) bool {
 // batch looks at the next cells. It is the inner loop: what most cells need is
 // here, and nothing else.
 func (t *tabular) batch(cells []table.Cell) {
-	at, sampled := t.at, t.sampled()
+	at, sampled, inBody := t.at, t.sampled(), t.rows >= t.header
 	for i := range cells {
 		c := &cells[i]
 		if len(c.Data) > 0 || c.Unclosed {
-			col := t.column(at)
+			var col *column
+			if columns := t.columns; inBody && at < len(columns) {
+				col = columns[at]
+			} else {
+				col = t.column(at)
+			}
 			col.filled++
 			if needsLook(c.Data, c.Class) {
 				t.look(col, c.Data, t.line)
@@ -186,7 +201,7 @@ func (t *tabular) batch(cells []table.Cell) {
 		}
 		if at++; c.Last {
 			t.endRow(at, c)
-			at, sampled = 0, t.sampled()
+			at, sampled, inBody = 0, t.sampled(), t.rows >= t.header
 		}
 		t.line += int64(c.Newlines)
 	}

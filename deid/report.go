@@ -73,7 +73,7 @@ func (r Report) Bind(sha256hex string) Report {
 	r.Findings = slices.Clone(r.Findings)
 	r.Blocks = slices.Clone(r.Blocks)
 	for i, f := range r.Findings {
-		if f.Rule != RuleUnknownFormat && f.Rule != RuleProfileNone {
+		if !alwaysBlocks(f.Rule) {
 			continue
 		}
 		id := findingID(f.Rule, sha256hex)
@@ -94,12 +94,15 @@ func (r Report) Warnings() []models.Finding { return r.filter(false) }
 func (r Report) filter(blocking bool) []models.Finding {
 	var out []models.Finding
 	for _, f := range r.Findings {
-		if slices.Contains(r.Blocks, f.ID) == blocking {
+		if (alwaysBlocks(f.Rule) || slices.Contains(r.Blocks, f.ID)) == blocking {
 			out = append(out, f)
 		}
 	}
 	return out
 }
+
+// alwaysBlocks: nothing was looked at, so that no report can make it a warning.
+func alwaysBlocks(rule string) bool { return rule == RuleUnknownFormat || rule == RuleProfileNone }
 
 // verdictOf derives the verdict from the findings; it is the only place that does.
 func verdictOf(r Report) Verdict {
@@ -177,8 +180,11 @@ func ParseReport(data []byte) (Report, error) {
 		Header: w.Header, Rows: w.Rows, Columns: w.Columns, Verdict: w.Verdict, NotLookedAt: w.NotLookedAt,
 	}
 	for _, f := range w.Findings {
+		if f.Severity != "block" && (f.Severity != "warn" || alwaysBlocks(f.Rule)) {
+			return Report{}, fmt.Errorf("parse gate report: finding %s cannot have the severity %q", f.ID, f.Severity)
+		}
 		r.Findings = append(r.Findings, models.Finding{ID: f.ID, Location: f.Location, Rule: f.Rule, Msg: f.Msg})
-		if f.Severity != "warn" {
+		if f.Severity == "block" {
 			r.Blocks = append(r.Blocks, f.ID)
 		}
 	}

@@ -106,15 +106,15 @@ func shortDate(s []byte) (Date, int) {
 // dateAt reads the formatted date with a day that starts at i; end is 0 when
 // there is none.
 func dateAt(s []byte, i int) (d Date, end int) {
-	if d, end = eraDate(s, i); end > 0 {
-		return d, end
-	}
-	if d, end = monthNameDate(s, i); end > 0 {
-		return d, end
+	if i < len(s) && !isDigit(s[i]) {
+		if d, end = eraDate(s, i); end > 0 {
+			return d, end
+		}
+		return monthNameDate(s, i)
 	}
 	n, end := numbers(s, i)
 	if end == 0 {
-		return Date{}, 0
+		return monthNameDate(s, i)
 	}
 	d = Date{n[0], n[1], n[2]}
 	if n[2] >= 1000 { // 1/3/1980 or 3/1/1980
@@ -134,9 +134,9 @@ func eraDate(s []byte, i int) (Date, int) {
 	for _, e := range eras {
 		at := 0
 		switch {
-		case bytes.HasPrefix(rest, []byte(e.long)):
+		case hasPrefix(rest, e.long):
 			at = len(e.long)
-		case bytes.HasPrefix(rest, []byte(e.kanji)):
+		case hasPrefix(rest, e.kanji):
 			at = len(e.kanji)
 		case len(rest) > 1 && rest[0]&^0x20 == e.letter && (i == 0 || !isAlnum(s[i-1])):
 			at = 1
@@ -144,7 +144,7 @@ func eraDate(s []byte, i int) (Date, int) {
 		if at == 0 {
 			continue
 		}
-		if bytes.HasPrefix(rest[at:], []byte("元")) {
+		if hasPrefix(rest[at:], "元") {
 			rest = append([]byte("  1"), rest[at+len("元"):]...)
 			at, i = 2, i+at+len("元")-3
 		}
@@ -171,7 +171,7 @@ func numbers(s []byte, i int) (n [3]int, end int) {
 		n[k] = number(s[start:i])
 		unit := [3]string{"年", "月", "日"}[k]
 		switch {
-		case bytes.HasPrefix(s[i:], []byte(unit)):
+		case hasPrefix(s[i:], unit):
 			i += len(unit)
 		case k == 2:
 		case i < len(s) && (s[i] == '-' || s[i] == '/' || s[i] == '.'):
@@ -200,6 +200,9 @@ func monthNameDate(s []byte, i int) (Date, int) {
 	words := 0
 	for i < len(s) && words < 5 {
 		start := i
+		if words == 0 && isDigit(s[i]) && !dayThenWord(s[i:]) {
+			return Date{}, 0
+		}
 		for i < len(s) && (isAlnum(s[i]) || s[i] >= 0x80) && i-start < 12 {
 			i++
 		}
@@ -213,6 +216,11 @@ func monthNameDate(s []byte, i int) (Date, int) {
 		}
 	}
 	return Date{}, 0
+}
+
+// dayThenWord: 1 or 2 digits with no third, then anything but the end.
+func dayThenWord(s []byte) bool {
+	return len(s) > 6 && !(isDigit(s[1]) && isDigit(s[2]))
 }
 
 func b2i(b bool) int {

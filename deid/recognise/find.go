@@ -30,13 +30,18 @@ type Hit struct {
 // Finder finds forms. It is not safe for concurrent use; it reuses its memory.
 type Finder struct {
 	surnames, givenNames wordSet
+	birth, postal        *wordList
+	phone, ids           *wordList
 	hits                 []Hit
 	lower                []byte
 }
 
 // NewFinder makes a Finder.
 func NewFinder() *Finder {
-	return &Finder{surnames: setOf(surnames), givenNames: setOf(givenNames)}
+	return &Finder{
+		surnames: setOf(surnames), givenNames: setOf(givenNames),
+		birth: listOf(birthWords), postal: listOf(postalWords), phone: listOf(phoneWords), ids: listOf(idWords),
+	}
 }
 
 // Find returns the strong forms inside the folded text s: those that need no
@@ -161,19 +166,28 @@ func fits(s []byte, i, n int) bool {
 
 // eraBefore finds the name of a Japanese era right before i.
 func eraBefore(s []byte, i int) (start int, ok bool) {
+	if i == 0 {
+		return 0, false
+	}
+	if s[i-1] < utf8.RuneSelf {
+		return i - 1, eraOf(s[i-1]) > 0
+	}
+	if hasSuffix(s[:i], "元年") {
+		i -= len("元年")
+	}
 	for _, e := range eras {
 		for _, name := range []string{e.long, e.kanji} {
-			if bytes.HasSuffix(s[:i], []byte(name)) {
+			if hasSuffix(s[:i], name) {
 				return i - len(name), true
 			}
 		}
 	}
-	return i - 1, i > 0 && eraOf(s[i-1]) > 0
+	return 0, false
 }
 
 func (f *Finder) date(s []byte, start, end int, d Date) int {
 	switch {
-	case f.near(s, start, end, birthWords):
+	case f.near(s, start, end, f.birth):
 		return f.add(BirthDate, start, end)
 	case d.Year < 1990:
 		return f.add(OldDate, start, end)
@@ -192,17 +206,17 @@ func (f *Finder) inContext(s []byte, i, run int) int {
 	case end-i < 5 || bytes.Count(s[i:end], []byte(" ")) > 3:
 		return 0
 	case isPostalJP(s[i:end]) || isCEP(s[i:end]):
-		if f.near(s, i, i, postalWords) {
+		if f.near(s, i, i, f.postal) {
 			return f.add(Postal, i, end)
 		}
-	case len(digits) == 8 && f.near(s, i, run, birthWords):
+	case len(digits) == 8 && f.near(s, i, run, f.birth):
 		if d, ok := parseBareDate(digits); ok {
 			return f.date(s, i, run, d)
 		}
-	case (isMobileJP(digits) || isPhoneBare(digits)) && f.near(s, i, i, phoneWords):
+	case (isMobileJP(digits) || isPhoneBare(digits)) && f.near(s, i, i, f.phone):
 		return f.add(Phone, i, run)
 	}
-	if f.near(s, i, i, idWords) {
+	if f.near(s, i, i, f.ids) {
 		return f.add(Labelled, i, end)
 	}
 	return 0
@@ -211,7 +225,7 @@ func (f *Finder) inContext(s []byte, i, run int) int {
 // near reports whether one of the words stands within five words before start,
 // or in the 30 bytes after end when end is beyond start. ASCII words are whole
 // tokens, never parts of one.
-func (f *Finder) near(s []byte, start, end int, words []string) bool {
+func (f *Finder) near(s []byte, start, end int, words *wordList) bool {
 	from := max(0, start-60)
 	for spaces, i := 0, start-1; i > from && spaces < 6; i-- {
 		if s[i] == ' ' {
@@ -222,14 +236,14 @@ func (f *Finder) near(s []byte, start, end int, words []string) bool {
 		}
 	}
 	f.lower = lowerASCII(f.lower[:0], s[from:start])
-	if containsToken(f.lower, words) {
+	if words.in(f.lower) {
 		return true
 	}
 	if end <= start {
 		return false
 	}
 	f.lower = lowerASCII(f.lower[:0], s[end:min(len(s), end+30)])
-	return containsToken(f.lower, words) || isBornSuffix(f.lower)
+	return words.in(f.lower) || isBornSuffix(f.lower)
 }
 
 // isBornSuffix: 昭和55年3月1日生.
@@ -251,19 +265,25 @@ func lowerASCII(dst, src []byte) []byte {
 	return dst
 }
 
-func containsToken(text []byte, words []string) bool {
+// wordList finds words in text by their first byte.
+type wordList [256][]string
+
+func listOf(words []string) *wordList {
+	var l wordList
 	for _, w := range words {
-		for from := 0; ; {
-			at := bytes.Index(text[from:], []byte(w))
-			if at < 0 {
-				break
-			}
-			at += from
-			end := at + len(w)
-			if w[0] >= utf8.RuneSelf || (at == 0 || !isAlnum(text[at-1])) && (end == len(text) || !isLetter(text[end])) {
+		l[w[0]] = append(l[w[0]], w)
+	}
+	return &l
+}
+
+func (l *wordList) in(text []byte) bool {
+	for i, c := range text {
+		for _, w := range l[c] {
+			end := i + len(w)
+			if hasPrefix(text[i:], w) &&
+				(c >= utf8.RuneSelf || (i == 0 || !isAlnum(text[i-1])) && (end == len(text) || !isLetter(text[end]))) {
 				return true
 			}
-			from = end
 		}
 	}
 	return false

@@ -59,3 +59,8 @@ func sameDigits(s []byte) bool {
 	}
 	return true
 }
+
+// hasPrefix and hasSuffix compare without a conversion that copies.
+func hasPrefix(b []byte, s string) bool { return len(b) >= len(s) && string(b[:len(s)]) == s }
+
+func hasSuffix(b []byte, s string) bool { return len(b) >= len(s) && string(b[len(b)-len(s):]) == s }

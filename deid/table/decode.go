@@ -183,23 +183,27 @@ func errorsCP932(win []byte) float64 {
 	return float64(max(bad-1, 0)) / float64(max(high, 1))
 }
 
-// looksWestern tells Latin letters from Shift_JIS: single bytes of 0xA0 and
-// above next to ASCII letters, where Japanese text has pairs and bytes of 0x80
-// to 0x9F. (Portuguese in Windows-1252 is mostly valid CP932, and would come out
-// as kanji that match no column name.)
+// looksWestern tells Latin letters from Shift_JIS: one or two bytes of 0xA0 and
+// above next to ASCII letters, where Japanese text has longer runs and bytes of
+// 0x80 to 0x9F. (Portuguese in Windows-1252 is mostly valid CP932, and would come
+// out as kanji that match no column name.)
 func looksWestern(win []byte) bool {
-	alone, high := 0, 0
-	for i, c := range win {
-		if c < 0x80 {
-			continue
+	fit, high := 0, 0
+	for i := 0; i < len(win); i++ {
+		start := i
+		for i < len(win) && win[i] >= 0x80 {
+			if win[i] < 0xA0 {
+				return false
+			}
+			i++
 		}
-		if c < 0xA0 {
-			return false
-		}
-		high++
-		if (i == 0 || win[i-1] < 0x80) && (i+1 >= len(win) || win[i+1] < 0x80) {
-			alone++
+		n := i - start
+		high += n
+		if n > 0 && n <= 2 && (start > 0 && isLetter(win[start-1]) || i < len(win) && isLetter(win[i])) {
+			fit += n
 		}
 	}
-	return alone*10 >= high*7
+	return fit*10 >= high*7
 }
+
+func isLetter(c byte) bool { return (c|0x20)-'a' < 26 }
