@@ -23,6 +23,7 @@ const password = "correct horse battery staple"
 type bench struct {
 	*access.Service
 	db     *database.DB
+	dir    string
 	hasher *quickHasher
 
 	mu   sync.Mutex
@@ -48,10 +49,10 @@ func (q *quickHasher) Check(_ context.Context, password, hash string) (bool, err
 
 func setup(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{time: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC), hasher: &quickHasher{}}
+	b := &bench{time: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC), hasher: &quickHasher{}, dir: t.TempDir()}
 	var err error
 	b.db, err = database.Open(t.Context(), database.Options{
-		URL: "sqlite:" + filepath.Join(t.TempDir(), "teikyo.db"), Rand: rand.Reader, Now: b.now,
+		URL: "sqlite:" + filepath.Join(b.dir, "teikyo.db"), Rand: rand.Reader, Now: b.now,
 	})
 	check(t, err)
 	t.Cleanup(func() {
