@@ -2,8 +2,8 @@ package provision
 
 import (
 	"context"
-	"time"
 
+	"teikyo/ledger"
 	"teikyo/models"
 	"teikyo/provision/parcel"
 )
@@ -11,19 +11,82 @@ import (
 // Parcel opens the parcel of a provision for reading, after its receipt has
 // been made and verified: the gate through which every byte leaves. It does not
 // ask whether the provision is still live; see Live.
-//
-// The Reader is safe for concurrent use and can be kept for a session:
-//
-//	Entries(ctx) iter.Seq2[parcel.Entry, error]   // sorted by path
-//	Stat(ctx, path) (parcel.Entry, error)         // NotFound
-//	Open(ctx, entry, offset, length) (io.ReadCloser, error) // length -1: to the end
 func (s *Service) Parcel(ctx context.Context, prov models.Provision) (*parcel.Reader, error) {
-	panic("provision: not built yet")
+	prov, receipt, err := s.receipt(ctx, prov)
+	if err != nil {
+		return nil, err
+	}
+	return parcel.NewReader(ctx, s.Store, s.Objects, prov, receipt)
 }
 
-// Live says until when bytes of the provision may go out: the earliest end of
-// provision, agreement, recipient and key. When one of them has come, or
-// somebody ended one early, it returns an Expired error that says which.
-func (s *Service) Live(ctx context.Context, prov models.Provision, now time.Time) (time.Time, error) {
-	panic("provision: not built yet")
+// receipt gives the verified receipt of a provision's parcel. When there is
+// none yet (the second place was slow, or the server stopped after the commit)
+// it is made now; the first one that is saved stays.
+func (s *Service) receipt(ctx context.Context, prov models.Provision) (models.Provision, ledger.Receipt, error) {
+	if prov.Receipt == "" {
+		made, err := s.makeReceipt(ctx, prov)
+		if err != nil {
+			return prov, ledger.Receipt{}, err
+		}
+		prov.Receipt, prov.EntryIndex = made.Receipt, made.EntryIndex
+	}
+	receipt, err := s.verifyReceipt(prov, []byte(prov.Receipt))
+	return prov, receipt, err
+}
+
+func (s *Service) makeReceipt(ctx context.Context, prov models.Provision) (models.Provision, error) {
+	index := prov.EntryIndex
+	if index < 0 {
+		kind := ledger.ProvisionIssued
+		if prov.Reissue > 0 {
+			kind = ledger.ProvisionReissued
+		}
+		var err error
+		if index, err = s.Store.EntryIndex(ctx, "provision", prov.ID, kind); err != nil {
+			return prov, err
+		}
+	}
+	text, err := s.Receipts.Receipt(ctx, index)
+	if err != nil {
+		return prov, err
+	}
+	if _, err := s.verifyReceipt(prov, text); err != nil {
+		return prov, err
+	}
+	err = s.Store.Update(ctx, func(ctx context.Context) error {
+		return s.Store.SaveReceipt(ctx, prov.ID, prov.ManifestSHA256, index, string(text))
+	})
+	if err != nil {
+		return prov, err
+	}
+	saved, err := s.Store.Provision(ctx, prov.ID)
+	if err == nil && saved.ManifestSHA256 != prov.ManifestSHA256 {
+		err = models.Errorf(models.Conflict, "the provision was reissued meanwhile; look at it again")
+	}
+	return saved, err
+}
+
+// verifyReceipt checks that a receipt proves the entry of exactly this parcel.
+func (s *Service) verifyReceipt(prov models.Provision, text []byte) (ledger.Receipt, error) {
+	const bad = "the receipt of this provision does not hold; run teikyo ledger verify"
+	var verifiers []ledger.Verifier
+	for _, key := range s.Keys.Issuer().CheckpointKeys() {
+		v, err := ledger.NewVerifier(key.Verifier)
+		if err != nil {
+			return ledger.Receipt{}, models.Wrap(models.Integrity, err, "the issuer file is damaged; run teikyo doctor")
+		}
+		if key.RevokedFrom >= 0 {
+			v = v.RevokedFrom(key.RevokedFrom)
+		}
+		verifiers = append(verifiers, v)
+	}
+	receipt, err := ledger.VerifyReceipt(text, nil, verifiers...)
+	if err != nil {
+		return ledger.Receipt{}, models.Wrap(models.Integrity, err, bad)
+	}
+	leaf := receipt.Leaf()
+	if leaf.IDs["provision"] != prov.ID || leaf.ManifestSHA256 != prov.ManifestSHA256 {
+		return ledger.Receipt{}, models.Errorf(models.Integrity, bad)
+	}
+	return receipt, nil
 }

@@ -9,6 +9,7 @@ import (
 	"teikyo/ledger"
 	"teikyo/models"
 	"teikyo/storage"
+	"teikyo/wording"
 )
 
 // Store is where the use cases keep and find what they speak of.
@@ -71,6 +72,7 @@ type Datasets interface {
 	SealedFilesOf(ctx context.Context, datasetID string, version int, after string, limit int) ([]models.SealedFile, error)
 	File(ctx context.Context, datasetID string, version int, path string) (models.File, error)
 	SealedFile(ctx context.Context, id string) (models.SealedFile, error)
+	LiveWaivers(ctx context.Context, datasetID string, now time.Time) ([]models.Waiver, error)
 }
 
 // Recipients is the read side of package recipient.
@@ -109,6 +111,11 @@ type Service struct {
 	Keys     *crypto.SigningKeys // signs manifests, and gives the issuer file
 	People   People
 	Receipts Receipts
+	Texts    *wording.Texts
+	// Organisation and Contact are the issuer's, as notices name it; when
+	// Organisation is empty the origin of Keys stands for it.
+	Organisation string
+	Contact      string
 	// Queue may be nil while Methods holds download only.
 	Queue Queue
 	// Methods are those that this server can carry out; nil means download.
