@@ -44,7 +44,9 @@ func (a *api) accountRoutes() {
 		summary: "Revoke one of one's own tokens"}, a.revokeToken)
 }
 
-type userView struct {
+// UserView is an account as the API shows it; exported, as schemas only flatten
+// exported embedded types.
+type UserView struct {
 	ID          string     `json:"id"`
 	Email       string     `json:"email"`
 	Name        string     `json:"name"`
@@ -61,8 +63,8 @@ type userView struct {
 	InviteUntil *time.Time `json:"invitation_expires_at,omitempty"`
 }
 
-func viewUser(u models.User) userView {
-	v := userView{
+func viewUser(u models.User) UserView {
+	v := UserView{
 		ID: u.ID, Email: u.Email, Name: u.Name, Role: string(u.Role), RecipientID: u.RecipientID,
 		State: string(u.State), Confirmed: "no", InvitedBy: u.InvitedBy,
 		ConfirmedBy: u.ConfirmedBy, ConfirmedAt: optionalTime(u.ConfirmedAt), ChangedBy: u.ChangedBy,
@@ -91,7 +93,7 @@ type signedInView struct {
 	Token     string     `json:"token,omitempty" doc:"The secret, shown this once; absent for browser sessions, which get a cookie."`
 	Name      string     `json:"name"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
-	User      userView   `json:"user"`
+	User      UserView   `json:"user"`
 }
 
 func viewSignedIn(s access.SignedIn) signedInView {
@@ -157,7 +159,7 @@ func sessionCookie(secret string, life time.Duration) string {
 }
 
 type whoAmIView struct {
-	userView
+	UserView
 	TokenID   string     `json:"token_id"`
 	TokenName string     `json:"token_name"`
 	ExpiresAt *time.Time `json:"token_expires_at,omitempty"`
@@ -179,13 +181,14 @@ func (a *api) signOut(ctx context.Context, actor access.Actor, _ *none) (*signOu
 	return &signOutOutput{SetCookie: sessionCookie("", 0)}, nil
 }
 
-func (a *api) listUsers(ctx context.Context, actor access.Actor, in *pageInput) (*body[listOf[userView]], error) {
+func (a *api) listUsers(ctx context.Context, actor access.Actor, in *pageInput) (*body[listOf[UserView]], error) {
 	users, err := a.Access.Users(ctx, actor, in.page())
 	cursor := func(u models.User) string { return models.TimeCursor(u.CreatedAt, u.ID) }
 	return respond(page(users, in.page(), viewUser, cursor), err)
 }
 
-type roleInput struct {
+// RoleInput is a role, and the recipient that it may need.
+type RoleInput struct {
 	Role        string `json:"role" enum:"administrator,manager,auditor,recipient"`
 	RecipientID string `json:"recipient_id,omitempty" maxLength:"64" doc:"For role recipient: the organisation the person belongs to."`
 }
@@ -194,12 +197,12 @@ type inviteUserInput struct {
 	Body struct {
 		Email string `json:"email" maxLength:"300"`
 		Name  string `json:"name" maxLength:"300"`
-		roleInput
+		RoleInput
 	}
 }
 
 type invitedView struct {
-	userView
+	UserView
 	Code string `json:"code" doc:"The one-time invitation code, shown this once."`
 }
 
@@ -217,7 +220,7 @@ type acceptInput struct {
 	}
 }
 
-func (a *api) acceptInvitation(ctx context.Context, _ access.Actor, in *acceptInput) (*body[userView], error) {
+func (a *api) acceptInvitation(ctx context.Context, _ access.Actor, in *acceptInput) (*body[UserView], error) {
 	user, err := a.Access.Accept(ctx, in.Body.Code, in.Body.Password)
 	return respond(viewUser(user), err)
 }
@@ -226,24 +229,24 @@ type userInput struct {
 	ID string `path:"id" maxLength:"64"`
 }
 
-func (a *api) showUser(ctx context.Context, actor access.Actor, in *userInput) (*body[userView], error) {
+func (a *api) showUser(ctx context.Context, actor access.Actor, in *userInput) (*body[UserView], error) {
 	user, err := a.Access.User(ctx, actor, in.ID)
 	return respond(viewUser(user), err)
 }
 
 type changeUserInput struct {
-	userInput
-	Body roleInput
+	ID   string `path:"id" maxLength:"64"`
+	Body RoleInput
 }
 
-func (a *api) changeUser(ctx context.Context, actor access.Actor, in *changeUserInput) (*body[userView], error) {
+func (a *api) changeUser(ctx context.Context, actor access.Actor, in *changeUserInput) (*body[UserView], error) {
 	user, err := a.Access.SetRole(ctx, actor, in.ID, models.Role(in.Body.Role), in.Body.RecipientID)
 	return respond(viewUser(user), err)
 }
 
 // onUser is the use case of the acts that need nothing but the account.
-func (a *api) onUser(act func(context.Context, access.Actor, string) (models.User, error)) useCase[userInput, body[userView]] {
-	return func(ctx context.Context, actor access.Actor, in *userInput) (*body[userView], error) {
+func (a *api) onUser(act func(context.Context, access.Actor, string) (models.User, error)) useCase[userInput, body[UserView]] {
+	return func(ctx context.Context, actor access.Actor, in *userInput) (*body[UserView], error) {
 		user, err := act(ctx, actor, in.ID)
 		return respond(viewUser(user), err)
 	}

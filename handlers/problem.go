@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -123,6 +124,23 @@ func writeProblem(c *gin.Context, err error) {
 	maps.Copy(c.Writer.Header(), p.GetHeaders())
 	c.Abort()
 	c.Data(p.Status, "application/problem+json", body)
+}
+
+// humaErrors guards what huma keeps in variables of its package.
+var humaErrors sync.Once
+
+// shapeErrors gives huma's own refusals our shape, with the request id.
+func shapeErrors() {
+	humaErrors.Do(func() {
+		huma.NewError = newStatusError
+		huma.NewErrorWithContext = func(ctx huma.Context, status int, msg string, errs ...error) huma.StatusError {
+			err := newStatusError(status, msg, errs...)
+			if p, ok := err.(*Problem); ok {
+				p.Request = requestIDOf(ctx.Context())
+			}
+			return err
+		}
+	})
 }
 
 // newStatusError gives huma's own refusals (validation, bad JSON) our shape.
