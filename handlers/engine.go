@@ -25,6 +25,7 @@ type Config struct {
 	Recipients *recipient.Service
 	Provisions *provision.Service
 	Ledger     LedgerReader
+	Issuer     Issuer
 	Health     Health
 	// PublicURL is the base of every link, for example "https://data.example.jp".
 	// It is never derived from a request's Host header.
@@ -35,6 +36,9 @@ type Config struct {
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Observe counts an answered request by method, route pattern, status, bytes
+	// of the answer and time; may be nil.
+	Observe func(method, route string, status, bytes int, took time.Duration)
 	// Version is shown by /api/v1/version.
 	Version string
 }
@@ -81,7 +85,7 @@ func prefixStrings(prefixes []netip.Prefix) []string {
 // humaConfig turns off what would reach outwards or trust the Host header: the
 // docs page (a CDN) and the $schema links.
 func humaConfig(version string) huma.Config {
-	huma.NewError = newStatusError
+	shapeErrors()
 	cfg := huma.DefaultConfig("Teikyo", version)
 	cfg.OpenAPIPath = "/api/v1/openapi"
 	cfg.DocsPath = ""

@@ -47,6 +47,9 @@ func (a *api) requestID(c *gin.Context) {
 func (a *api) logRequest(c *gin.Context) {
 	start := time.Now()
 	c.Next()
+	if a.Observe != nil {
+		a.Observe(c.Request.Method, c.FullPath(), c.Writer.Status(), c.Writer.Size(), time.Since(start))
+	}
 	actor := actorOf(c.Request.Context())
 	attrs := []slog.Attr{
 		slog.String("request", requestIDOf(c.Request.Context())),

@@ -1,13 +1,50 @@
 package handlers
 
-import "context"
+import (
+	"context"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"teikyo/ledger"
+	"teikyo/models"
+)
 
 // Health answers the probes of a load balancer.
 type Health interface {
-	// Ready returns nil when the server may get requests, else why not, in words
-	// without internals.
-	Ready(ctx context.Context) error
+	// Ready says whether the server may get requests, in words without
+	// internals.
+	Ready(ctx context.Context) Readiness
 }
 
-// LedgerReader is the read side of the ledger.
-type LedgerReader interface{}
+// Readiness is the answer of /readyz.
+type Readiness struct {
+	Ready    bool             `json:"ready"`
+	Checks   []ReadinessCheck `json:"checks"`
+	Warnings []string         `json:"warnings,omitempty"` // what is risky, but no reason to stop
+}
+
+// ReadinessCheck is one thing that must be well.
+type ReadinessCheck struct {
+	Name    string `json:"name"` // database, clock, second_place, disk
+	OK      bool   `json:"ok"`
+	Problem string `json:"problem,omitempty"`
+}
+
+// LedgerReader is the read side of the ledger; *database.DB.
+type LedgerReader interface {
+	// Entries lists by index; the cursor is the last index seen.
+	Entries(ctx context.Context, f models.EntryFilter, page models.Page) ([]ledger.Record, error)
+	// Receipt proves an entry once the second place covers it.
+	Receipt(ctx context.Context, index int64) ([]byte, error)
+	// HashReader reads the stored hashes, of which tiles are made.
+	HashReader(ctx context.Context) tlog.HashReader
+}
+
+// Issuer is what the organisation publishes about itself and its ledger.
+type Issuer interface {
+	// IssuerFile is the issuer file, canonical JSON.
+	IssuerFile() ([]byte, error)
+	// Checkpoint is the newest signed checkpoint that the second place holds;
+	// nil when there is none yet.
+	Checkpoint() []byte
+}

@@ -50,6 +50,7 @@ type Publisher struct {
 	signal chan struct{} // capacity 1: a commit since the last look
 
 	mu        sync.Mutex
+	signer    ledger.Signer
 	newest    ledger.Checkpoint // durable in the second place
 	advanced  chan struct{}     // closed and replaced when newest moves on
 	committed int64             // largest tree that a commit told of
@@ -67,7 +68,7 @@ func NewPublisher(c Config) *Publisher {
 		c.MaxLag = DefaultMaxLag
 	}
 	return &Publisher{
-		c: c, signal: make(chan struct{}, 1),
+		c: c, signal: make(chan struct{}, 1), signer: c.Signer,
 		newest: c.Published, committed: c.Published.Tree.N, advanced: make(chan struct{}),
 	}
 }
@@ -139,7 +140,8 @@ func (p *Publisher) publish(ctx context.Context) error {
 	if tree.N == last.Tree.N {
 		return nil
 	}
-	text, err := p.c.Signer.Sign(tree)
+	signer := p.signedBy()
+	text, err := signer.Sign(tree)
 	if err != nil {
 		return fmt.Errorf("sign a checkpoint: %w", err)
 	}
@@ -148,8 +150,21 @@ func (p *Publisher) publish(ctx context.Context) error {
 	if err := p.c.Second.Put(limited, text); err != nil {
 		return fmt.Errorf("second place for checkpoints: %w", err)
 	}
-	p.advance(ledger.Checkpoint{Origin: p.c.Signer.Origin(), Tree: tree, Text: text}, taken)
+	p.advance(ledger.Checkpoint{Origin: signer.Origin(), Tree: tree, Text: text}, taken)
 	return nil
+}
+
+// SignWith signs with s from now on: the checkpoint key was replaced.
+func (p *Publisher) SignWith(s ledger.Signer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.signer = s
+}
+
+func (p *Publisher) signedBy() ledger.Signer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.signer
 }
 
 func (p *Publisher) last() ledger.Checkpoint {

@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"teikyo/access"
+	"teikyo/config"
+	"teikyo/crypto"
+	"teikyo/database"
+	"teikyo/dataset"
+	"teikyo/internal/clock"
+	"teikyo/internal/datadir"
+	"teikyo/ledger"
+	"teikyo/ledger/checkpoints"
+	"teikyo/models"
+	"teikyo/provision"
+	"teikyo/recipient"
+	"teikyo/storage/disk"
+)
+
+// system is what a server takes from the machine; tests give their own.
+type system struct {
+	clock *clock.Clock
+	rand  io.Reader
+	err   io.Writer // words for people
+	log   *slog.Logger
+}
+
+// app is a server with everything wired, the same for the program, the demo and
+// the tests. Its parts are made in the order of newApp's steps.
+type app struct {
+	system
+	cfg    config.Config
+	zone   *time.Location
+	folder *datadir.Folder
+
+	listener  net.Listener
+	publicURL string // what links start with, without a slash at the end
+	tls       *certificates
+
+	db      *database.DB
+	objects *disk.Store
+	kek     *crypto.FileKeyring
+	keys    *crypto.SigningKeys
+
+	second    *checkpoints.Folder
+	secondDir string
+	publisher *checkpoints.Publisher
+
+	access     *access.Service
+	datasets   *dataset.Service
+	recipients *recipient.Service
+	provisions *provision.Service
+	handler    http.Handler
+
+	// loops is the work in the background; each ends when its context does.
+	// What they return before that stops the server.
+	loops    []func(ctx context.Context) error
+	fatal    chan error // of the database: stop, recover at the next start
+	draining atomic.Bool
+	metrics  *metrics
+}
+
+// newApp makes a server that is ready to serve, or says why it must not start.
+// Close it.
+func newApp(ctx context.Context, cfg config.Config, sys system) (*app, error) {
+	a := &app{system: sys, cfg: cfg.WithDefaults(), fatal: make(chan error, 1), metrics: newMetrics()}
+	steps := []func(context.Context) error{
+		a.openFolder, a.openListener, a.openDatabase, a.openKeys, a.openLedger, a.openObjects,
+		a.openServices, a.openHandler,
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, a.close())
+		}
+	}
+	return a, nil
+}
+
+// close gives everything back, in the opposite order.
+func (a *app) close() error {
+	var errs []error
+	if a.listener != nil {
+		if err := a.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if a.db != nil {
+		errs = append(errs, a.db.Close())
+	}
+	if a.folder != nil {
+		errs = append(errs, a.folder.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (a *app) openFolder(context.Context) error {
+	if err := a.cfg.Check(); err != nil {
+		return models.Wrap(models.Invalid, nil, err.Error())
+	}
+	var err error
+	if a.zone, err = a.cfg.Zone(); err != nil {
+		return models.Wrap(models.Invalid, nil, err.Error())
+	}
+	a.folder, err = openDataFolder(a.cfg.Data)
+	return err
+}
+
+// openDataFolder takes the data folder for this process alone.
+func openDataFolder(path string) (*datadir.Folder, error) {
+	folder, err := datadir.Open(path)
+	if errors.Is(err, datadir.ErrLocked) {
+		return nil, models.Wrap(models.Conflict, nil, err.Error()+"; stop it first, or choose another folder with --data")
+	}
+	if err != nil {
+		return nil, models.Wrap(models.Invalid, nil, err.Error())
+	}
+	return folder, nil
+}
+
+func (a *app) openListener(context.Context) error {
+	certs, err := loadCertificates(a.cfg.TLSCert, a.cfg.TLSKey)
+	if err != nil {
+		return err
+	}
+	a.tls = certs
+	a.listener, err = net.Listen("tcp", a.cfg.Listen)
+	if err != nil {
+		return models.Wrap(models.Invalid, nil, "the server cannot listen: "+err.Error()+"; choose another address with --listen")
+	}
+	a.publicURL = strings.TrimRight(a.cfg.PublicURL, "/")
+	if a.publicURL == "" {
+		a.publicURL = a.address()
+	}
+	return nil
+}
+
+// address is the server's own, with the port that it really got.
+func (a *app) address() string {
+	if a.tls != nil {
+		return "https://" + a.listener.Addr().String()
+	}
+	return "http://" + a.listener.Addr().String()
+}
+
+func (a *app) openDatabase(ctx context.Context) error {
+	url := a.cfg.Database.URL.Reveal()
+	if url == "" {
+		url = "sqlite:" + a.folder.Path(datadir.DatabaseFile)
+	}
+	db, err := database.Open(ctx, database.Options{
+		URL: url, Rand: a.rand, Now: a.clock.Now, Log: a.log, Gate: a.gate,
+		Fatal: func(err error) { a.fatal <- err },
+	})
+	a.db = db
+	return err
+}
+
+func (a *app) openObjects(context.Context) error {
+	objects, err := disk.New(a.folder.Path(datadir.ObjectsDir))
+	if err != nil {
+		return models.Wrap(models.Unavailable, err, "the folder for objects cannot be used: "+err.Error())
+	}
+	a.objects = objects
+	return nil
+}
+
+// openLedger compares the ledger with the clock and with the second place before
+// anything may be added to it.
+func (a *app) openLedger(ctx context.Context) error {
+	head, err := a.db.Head(ctx)
+	if err != nil {
+		return err
+	}
+	a.clock.Saw(head.Time)
+	if err := a.clock.Check(); err != nil {
+		return models.Wrap(models.Unavailable, nil, "the server does not start: "+err.Error())
+	}
+	if err := a.openSecondPlace(head); err != nil {
+		return err
+	}
+	signer, err := a.checkpointSigner()
+	if err != nil {
+		return err
+	}
+	verifiers, err := checkpointVerifiers(a.keys.Issuer())
+	if err != nil {
+		return err
+	}
+	lasting := context.WithoutCancel(ctx)
+	hashes := a.db.HashReader(lasting)
+	published, err := checkpoints.CheckStart(ctx, signer.Origin(), head.Tree(), hashes, a.second, verifiers...)
+	if err != nil {
+		return startRefused(err)
+	}
+	a.publisher = checkpoints.NewPublisher(checkpoints.Config{
+		Signer: signer, Second: a.second, Hashes: hashes, Published: published, Now: a.clock.Now,
+		Head: func(ctx context.Context) (tlog.Tree, error) {
+			head, err := a.db.Head(ctx)
+			return head.Tree(), err
+		},
+	})
+	a.db.AttachPublisher(a.publisher)
+	a.db.OnCommit(func(head ledger.Head) {
+		a.clock.Saw(head.Time)
+		a.publisher.Committed(head.Tree())
+	})
+	a.loops = append(a.loops, a.publisher.Run)
+	return a.recordKeyChanges(ctx)
+}
+
+func (a *app) openSecondPlace(head ledger.Head) error {
+	a.secondDir = a.cfg.CheckpointsDir
+	if a.secondDir == "" {
+		a.secondDir = a.folder.Path(datadir.CheckpointsDir)
+	}
+	dir, err := filepath.Abs(a.secondDir)
+	if err != nil {
+		return models.Wrap(models.Invalid, err, "checkpoints_dir is no path")
+	}
+	a.secondDir, a.second = dir, checkpoints.FolderPlace(dir)
+	if head.Size > 0 { // now a folder without its mark is a disk that is not mounted
+		return nil
+	}
+	if err := a.second.Create(); err != nil {
+		return models.Wrap(models.Unavailable, nil, err.Error()+"; check checkpoints_dir")
+	}
+	return nil
+}
+
+// startRefused puts the refusal of the ledger's start check into words.
+func startRefused(err error) error {
+	kind := models.Unavailable
+	for _, wrong := range []error{checkpoints.ErrRolledBack, checkpoints.ErrForeignCheckpoint, ledger.ErrInconsistent} {
+		if errors.Is(err, wrong) {
+			kind = models.Integrity
+		}
+	}
+	return models.Wrap(kind, nil, "the server does not start: "+err.Error())
+}
+
+// gate is asked before every ledger entry (DESIGN decisions 8 and 20).
+func (a *app) gate(kind ledger.Kind) error {
+	if err := a.clock.Check(); err != nil {
+		return models.Wrap(models.Unavailable, err, "the server's clock is not right, so nothing can be recorded; tell the operator (see /readyz)")
+	}
+	switch kind {
+	case ledger.ProvisionIssued, ledger.ProvisionReissued, ledger.LinkIssued, ledger.DownloadOpened, ledger.DeliveryStarted:
+		return a.mayIssue()
+	}
+	return nil
+}
+
+// mayIssue says why nothing may be issued now.
+func (a *app) mayIssue() error {
+	if err := a.clock.Check(); err != nil {
+		return models.Wrap(models.Unavailable, err, "the server's clock is not right, so nothing can be issued; tell the operator (see /readyz)")
+	}
+	if a.publisher == nil {
+		return nil
+	}
+	if err := a.publisher.Healthy(); err != nil {
+		return models.Wrap(models.Unavailable, err, "the second place for the ledger's checkpoints is out of reach, so nothing can be issued; tell the operator (see /readyz)")
+	}
+	return nil
+}

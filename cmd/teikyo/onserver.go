@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"teikyo/config"
+	"teikyo/internal/clock"
+	"teikyo/internal/datadir"
+	"teikyo/models"
+)
+
+// addData adds the flags of commands that work on the server's machine.
+func (f *settingFlags) addData(cmd *cobra.Command) {
+	f.add(cmd, "data", "the server's data folder (default teikyo-data)")
+	f.addFile(cmd)
+}
+
+// serverWork is something that a running server does when asked over its admin
+// socket, and that the program does itself when none runs.
+type serverWork struct {
+	method, path string
+	in, out      any
+	alone        func(ctx context.Context, a *app) error
+}
+
+// onServer does the work at the server of the data folder, else takes its lock.
+func (c *cli) onServer(ctx context.Context, cfg config.Config, w serverWork) error {
+	cfg = cfg.WithDefaults()
+	if err := needDataFolder(cfg.Data); err != nil {
+		return err
+	}
+	running, err := callAdmin(ctx, cfg.Data, w.method, w.path, w.in, w.out)
+	if running || err != nil {
+		return err
+	}
+	cfg.Listen, cfg.PublicURL, cfg.TLSCert, cfg.TLSKey = "127.0.0.1:0", "", "", ""
+	a, err := newApp(ctx, cfg, system{clock: clock.New(), rand: rand.Reader, err: c.err, log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	return a.work(ctx, w.alone)
+}
+
+// needDataFolder refuses to make a new server where one was expected.
+func needDataFolder(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, datadir.DatabaseFile)); err != nil {
+		return models.Errorf(models.NotFound, "there is no data folder of a server at %s; name it with --data", dir)
+	}
+	return nil
+}
+
+// work does something with the server that is not serving, and brings what it
+// recorded to the second place.
+func (a *app) work(ctx context.Context, do func(ctx context.Context, a *app) error) error {
+	loop, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- a.publisher.Run(loop) }()
+	err := do(ctx, a)
+	if err == nil {
+		err = a.publishAll(ctx)
+	}
+	stop()
+	if loopErr := <-done; !errors.Is(loopErr, context.Canceled) {
+		err = errors.Join(err, loopErr)
+	}
+	return err
+}
+
+// publishAll waits until the second place covers the whole ledger.
+func (a *app) publishAll(ctx context.Context) error {
+	head, err := a.db.Head(ctx)
+	if err != nil || head.Size == 0 {
+		return err
+	}
+	_, err = a.db.Published(ctx, head.Size-1)
+	return err
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"runtime"
+
+	"teikyo/access"
+	"teikyo/crypto"
+	"teikyo/handlers"
+	"teikyo/internal/buildinfo"
+	"teikyo/internal/datadir"
+	"teikyo/models"
+	"teikyo/recipient"
+)
+
+// openServices makes the use cases.
+func (a *app) openServices(context.Context) error {
+	a.access = &access.Service{
+		Store: a.db, Recipients: a.db, Hasher: crypto.NewPasswordHasher(a.rand, runtime.NumCPU()),
+		Now: a.clock.Now, Rand: a.rand, OnSetupUsed: a.removeSetupCode,
+	}
+	a.recipients = &recipient.Service{
+		Store: a.db, People: a.access, KEK: a.kek, Issuer: a.issuer, Now: a.clock.Now, Rand: a.rand, Zone: a.zone,
+	}
+	return nil
+}
+
+// issuer is what challenges and approvals name.
+func (a *app) issuer() (origin, fingerprint string) {
+	file := a.keys.Issuer()
+	return file.Origin, file.Fingerprint()
+}
+
+func (a *app) openHandler(context.Context) error {
+	proxies, err := a.cfg.ProxyPrefixes()
+	if err != nil {
+		return models.Wrap(models.Invalid, nil, err.Error())
+	}
+	a.handler, err = handlers.New(handlers.Config{
+		Access: a.access, Datasets: a.datasets, Recipients: a.recipients, Provisions: a.provisions,
+		Ledger: a.db, Issuer: a, Health: a,
+		PublicURL: a.publicURL, TrustedProxies: proxies, Log: a.log, Now: a.clock.Now, Version: buildinfo.Version(),
+		Observe: a.metrics.observe,
+	})
+	return err
+}
+
+// IssuerFile is the issuer file as it stands now.
+func (a *app) IssuerFile() ([]byte, error) { return a.keys.Issuer().JSON() }
+
+// Checkpoint is the newest one that is durable in the second place; nil when
+// there is none yet.
+func (a *app) Checkpoint() []byte { return a.publisher.Newest() }
+
+// writeSetupCode shows the one-time setup code while there are no users, and
+// leaves it in a file that goes when it is used.
+func (a *app) writeSetupCode(ctx context.Context) error {
+	code, needed, err := a.access.NewSetupCode(ctx)
+	if err != nil {
+		return err
+	}
+	if !needed {
+		a.removeSetupCode()
+		return nil
+	}
+	path := a.folder.Path(datadir.SetupCodeFile)
+	if err := errors.Join(removeFile(path), os.WriteFile(path, []byte(code+"\n"), 0o600)); err != nil {
+		return models.Wrap(models.Unavailable, err, "the setup code cannot be written to "+path)
+	}
+	a.tell("setup code %s (also in %s)", code, path)
+	a.tell("make the first administrator: teikyo setup --server %s --code-file %s --email E --name N --password-file F", a.address(), path)
+	return nil
+}
+
+func (a *app) removeSetupCode() {
+	if err := removeFile(a.folder.Path(datadir.SetupCodeFile)); err != nil {
+		a.log.Warn("the used setup code could not be removed", "error", err)
+	}
+}
+
+func removeFile(path string) error {
+	err := os.Remove(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
