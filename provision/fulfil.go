@@ -185,7 +185,7 @@ func (s *Service) pack(ctx context.Context, prov models.Provision, req models.Re
 	}
 	readme, err := s.Texts.Readme(wording.ReadmeData{
 		Origin: issuer.Origin, IssuerFingerprint: issuer.Fingerprint(), AllowedSigners: signerLines(issuer),
-		KeyFingerprint: g.key.Fingerprint, Number: prov.ID,
+		KeyFingerprint: g.key.Fingerprint, Number: prov.ID, Class: string(g.ds.Class),
 	})
 	if err != nil {
 		return parcel.Pack{}, models.Wrap(models.Internal, err, "README.txt could not be made")
