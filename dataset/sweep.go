@@ -23,12 +23,14 @@ type Swept struct {
 // without a row and unfinished writes, each when it is old enough that nobody
 // can be working on it (Limits.DraftAge, Limits.OrphanAge).
 func (s *Service) Sweep(ctx context.Context) (Swept, error) {
-	return s.sweep(ctx, s.Limits.orDefault().OrphanAge)
+	return s.sweep(ctx, s.Now().Add(-s.Limits.orDefault().OrphanAge))
 }
 
 // SweepAtStart is Sweep for a process that knows that it is alone and has not
-// begun to work: objects of any age count.
-func (s *Service) SweepAtStart(ctx context.Context) (Swept, error) { return s.sweep(ctx, 0) }
+// begun to work: objects of any age count, whatever the clock of the store says.
+func (s *Service) SweepAtStart(ctx context.Context) (Swept, error) {
+	return s.sweep(ctx, s.Now().AddDate(100, 0, 0))
+}
 
 // SweepNow is Sweep on a person's word.
 func (s *Service) SweepNow(ctx context.Context, actor access.Actor) (Swept, error) {
@@ -38,13 +40,12 @@ func (s *Service) SweepNow(ctx context.Context, actor access.Actor) (Swept, erro
 	return s.Sweep(ctx)
 }
 
-func (s *Service) sweep(ctx context.Context, age time.Duration) (Swept, error) {
+func (s *Service) sweep(ctx context.Context, before time.Time) (Swept, error) {
 	var swept Swept
 	var err error
 	if swept.Drafts, err = s.sweepDrafts(ctx); err != nil {
 		return swept, err
 	}
-	before := s.Now().Add(-age)
 	if swept.Objects, err = s.sweepObjects(ctx, before); err != nil {
 		return swept, err
 	}
