@@ -132,18 +132,9 @@ func (db *DB) ProvisionList(ctx context.Context, f models.ProvisionFilter, page 
 	return each(rows, provisionRow.model)
 }
 
-// KnownPacks says which of the keys are packs that a provision needs. A sweep
-// must spare the others, too, while they are young: a pack is made durable
-// before its row.
-func (db *DB) KnownPacks(ctx context.Context, keys []string) (map[string]bool, error) {
-	var found []string
-	err := db.conn(ctx).Raw("SELECT pack_key FROM provisions WHERE pack_key IN ?", keys).Scan(&found).Error
-	if err != nil {
-		return nil, translate(err, "the provisions cannot be read")
-	}
-	known := make(map[string]bool, len(found))
-	for _, key := range found {
-		known[key] = true
-	}
-	return known, nil
+// KnownPacks returns those of keys that a provision needs.
+func (db *DB) KnownPacks(ctx context.Context, keys []string) ([]string, error) {
+	var known []string
+	err := db.conn(ctx).Raw("SELECT pack_key FROM provisions WHERE pack_key IN ?", keys).Scan(&known).Error
+	return known, translate(err, "the provisions cannot be read")
 }

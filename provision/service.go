@@ -59,6 +59,9 @@ type Provisions interface {
 	// SaveReceipt keeps the receipt of the parcel with that manifest unless one
 	// is there already.
 	SaveReceipt(ctx context.Context, id, manifestSHA256 string, index int64, receipt string) error
+	// KnownPacks returns those of keys, at most models.MaxPage, that a provision
+	// needs.
+	KnownPacks(ctx context.Context, keys []string) ([]string, error)
 	Provision(ctx context.Context, id string) (models.Provision, error)
 	ProvisionList(ctx context.Context, filter models.ProvisionFilter, page models.Page) ([]models.Provision, error)
 }

@@ -38,6 +38,7 @@ func Build(ctx context.Context, objects storage.Store, rand io.Reader, c Content
 	if err != nil {
 		return Pack{}, models.Wrap(models.Internal, err, "no randomness for a storage key")
 	}
+	key += KeySuffix
 	body, out := io.Pipe()
 	b := &builder{Content: c, out: out, sum: sha256.New(), pack: Pack{Key: key, HeaderSize: c.Recipient.HeaderSize()}}
 	done := make(chan error, 1)

@@ -35,6 +35,9 @@ const (
 	indexSize    = 4 // bytes of one file number
 )
 
+// KeySuffix ends the storage keys of packs, so that a sweep knows them.
+const KeySuffix = "-pack"
+
 // SealedPath is where the sealed file of a dataset's path stands in a parcel.
 func SealedPath(path string) string { return dataFolder + path + sealedSuffix }
 
