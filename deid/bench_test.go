@@ -48,8 +48,10 @@ func BenchmarkCheck(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	quoted := bytes.ReplaceAll(bytes.ReplaceAll(utf8, []byte(","), []byte(`","`)), []byte("\n"), []byte("\"\n\""))
+	quoted = append([]byte(`"`), quoted[:len(quoted)-1]...)
 	text := []byte("code,コメント\n" + string(bytes.Repeat([]byte("A1,再診。血圧は130/85、前回の検査は2023-04-01。経過は良好で、次回は3か月後\n"), 100_000)))
-	for name, data := range map[string][]byte{"claims": utf8, "claims-cp932": cp932, "free-text": text} {
+	for name, data := range map[string][]byte{"small": utf8[:4096], "quoted": quoted, "claims": utf8, "claims-cp932": cp932, "free-text": text} {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(data)))
 			b.ReportAllocs()

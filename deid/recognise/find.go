@@ -2,6 +2,7 @@ package recognise
 
 import (
 	"bytes"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -29,20 +30,26 @@ type Hit struct {
 
 // Finder finds forms. It is not safe for concurrent use; it reuses its memory.
 type Finder struct {
-	surnames, givenNames wordSet
-	birth, postal        *wordList
-	phone, ids           *wordList
-	hits                 []Hit
-	lower                []byte
+	*words
+	hits  []Hit
+	lower []byte
 }
 
-// NewFinder makes a Finder.
-func NewFinder() *Finder {
-	return &Finder{
+// words are the word lists of all Finders.
+type words struct {
+	surnames, givenNames      wordSet
+	birth, postal, phone, ids *wordList
+}
+
+var wordTable = sync.OnceValue(func() *words {
+	return &words{
 		surnames: setOf(surnames), givenNames: setOf(givenNames),
 		birth: listOf(birthWords), postal: listOf(postalWords), phone: listOf(phoneWords), ids: listOf(idWords),
 	}
-}
+})
+
+// NewFinder makes a Finder.
+func NewFinder() *Finder { return &Finder{words: wordTable()} }
 
 // Find returns the strong forms inside the folded text s: those that need no
 // check digit (e-mail, written phone numbers, SSN, CPF, MBI with their

@@ -2,6 +2,7 @@ package recognise
 
 import (
 	"strings"
+	"sync"
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
@@ -25,8 +26,13 @@ type Names struct {
 	exact map[string]Class
 }
 
-// NewNames prepares the tables of DOMAIN.md 4.1.
-func NewNames() *Names {
+// NewNames returns the tables of DOMAIN.md 4.1, which are made once and never
+// change; it is safe for concurrent use.
+func NewNames() *Names { return nameTable() }
+
+var nameTable = sync.OnceValue(makeNames)
+
+func makeNames() *Names {
 	n := &Names{latin: map[string]Class{}, cjk: map[string]Class{}, exact: map[string]Class{}}
 	for class, phrases := range latinNames {
 		for _, p := range phrases {

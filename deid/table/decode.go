@@ -2,6 +2,7 @@ package table
 
 import (
 	"bytes"
+	"encoding/binary"
 	"io"
 	"unicode/utf8"
 
@@ -70,7 +71,8 @@ func (d *Decoder) Read(p []byte) (int, error) {
 	if err != nil {
 		rest = failing{err}
 	}
-	win, err := ReadHead(io.MultiReader(bytes.NewReader(bytes.Clone(p[at:n])), rest), window)
+	rest = io.MultiReader(bytes.NewReader(bytes.Clone(p[at:n])), rest) // p may be longer than the window
+	win, err := ReadHead(rest, window)
 	if err != nil {
 		rest = failing{err}
 	}
@@ -83,9 +85,39 @@ func (d *Decoder) Read(p []byte) (int, error) {
 
 func (d *Decoder) decode(name string, r io.Reader) {
 	d.encoding, d.src = name, r
-	if enc := encodingOf(name); enc != nil {
+	switch enc := encodingOf(name); {
+	case enc == nil:
+	case name == CP932:
+		d.src = transform.NewReader(r, asciiFirst{enc.NewDecoder()})
+	default:
 		d.src = transform.NewReader(r, enc.NewDecoder())
 	}
+}
+
+// asciiFirst copies runs of ASCII, which are most of a table, and leaves the
+// rest to a decoder without state. A run begins at the start of a character
+// only: the second byte of a character can look like ASCII.
+type asciiFirst struct{ transform.Transformer }
+
+func (a asciiFirst) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
+	for nSrc < len(src) {
+		run := src[nSrc : nSrc+min(len(src)-nSrc, len(dst)-nDst)]
+		if at := firstHigh(run); at >= 0 {
+			run = run[:at]
+		}
+		copy(dst[nDst:], run)
+		nDst, nSrc = nDst+len(run), nSrc+len(run)
+		end := min(len(src), nSrc+32)
+		if nSrc == end {
+			break
+		}
+		d, s, err := a.Transformer.Transform(dst[nDst:], src[nSrc:end], atEOF && end == len(src))
+		nDst, nSrc = nDst+d, nSrc+s
+		if err != nil && (err != transform.ErrShortSrc || end == len(src) || s == 0) {
+			return nDst, nSrc, err
+		}
+	}
+	return nDst, nSrc, nil
 }
 
 func encodingOf(name string) encoding.Encoding {
@@ -110,8 +142,11 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 // ReadHead reads up to size bytes. The end of r is no error; any other error is,
 // io.ErrUnexpectedEOF of r itself included, and comes with what was read.
 func ReadHead(r io.Reader, size int) ([]byte, error) {
-	head, n := make([]byte, size), 0
+	head, n := make([]byte, min(size, 4<<10)), 0
 	for n < size {
+		if n == len(head) {
+			head = append(head, make([]byte, min(size-n, n))...)
+		}
 		m, err := r.Read(head[n:])
 		n += m
 		if err == io.EOF {
@@ -125,8 +160,11 @@ func ReadHead(r io.Reader, size int) ([]byte, error) {
 }
 
 func firstHigh(p []byte) int {
-	for i, c := range p {
-		if c >= 0x80 {
+	i := 0
+	for ; i+8 <= len(p) && binary.LittleEndian.Uint64(p[i:])&0x8080808080808080 == 0; i += 8 {
+	}
+	for ; i < len(p); i++ {
+		if p[i] >= 0x80 {
 			return i
 		}
 	}

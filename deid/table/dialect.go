@@ -41,7 +41,7 @@ func Detect(head []byte, whole bool) (d Dialect, ok bool) {
 func firstRows(head []byte, delim byte, whole bool) [][]string {
 	var rows [][]string
 	var row []string
-	s := NewScanner(bytes.NewReader(head), delim)
+	s := newScanner(bytes.NewReader(head), delim, len(head)+1)
 	for len(rows) < dialectRows {
 		cells, err := s.Next()
 		if err != nil {

@@ -71,10 +71,10 @@ type Scanner struct {
 }
 
 // NewScanner reads r, whose fields are separated by delim.
-func NewScanner(r io.Reader, delim byte) *Scanner {
-	return &Scanner{
-		r: r, delim: delim, kinds: kindsOf(delim), cells: make([]Cell, 0, batch), buf: make([]byte, startBuffer),
-	}
+func NewScanner(r io.Reader, delim byte) *Scanner { return newScanner(r, delim, startBuffer) }
+
+func newScanner(r io.Reader, delim byte, size int) *Scanner {
+	return &Scanner{r: r, delim: delim, kinds: kindsOf(delim), cells: make([]Cell, 0, min(batch, size)), buf: make([]byte, size)}
 }
 
 func kindsOf(delim byte) [256]Class {
@@ -149,7 +149,7 @@ func (s *Scanner) fill() error {
 // fields that a delimiter ends are its fast path; the rest goes through finish.
 func (s *Scanner) scan() {
 	buf, i, kinds := s.buf[:s.end], s.pos, &s.kinds
-	for len(s.cells) < batch && s.err == nil {
+	for len(s.cells) < cap(s.cells) && s.err == nil {
 		if i < len(buf) && buf[i] == '"' {
 			next, ok := s.quoted(i)
 			if !ok {
