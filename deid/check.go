@@ -30,7 +30,7 @@ func Check(ctx context.Context, path string, contents io.Reader, p Profile) (Rep
 }
 
 func (s *scanner) checkContents(ctx context.Context, r *Report, contents io.Reader) error {
-	raw, err := table.ReadHead(contents, headSize)
+	raw, err := table.ReadHead(contents, table.HeadSize)
 	if err != nil {
 		return err
 	}
@@ -38,17 +38,17 @@ func (s *scanner) checkContents(ctx context.Context, r *Report, contents io.Read
 		r.empty()
 		return ctx.Err()
 	}
-	if r.Format = sniffBytes(raw); r.Format != "" {
+	if r.Format = table.BytesFormat(raw); r.Format != "" {
 		r.unknown()
 		return ctx.Err()
 	}
 	dec := table.NewDecoder(raw, contents)
-	head, err := table.ReadHead(dec, headSize)
+	head, err := table.ReadHead(dec, table.HeadSize)
 	if err != nil {
 		return err
 	}
 	r.Encoding = dec.Encoding()
-	switch r.Format = sniffText(head); r.Format {
+	switch r.Format = table.TextFormat(head); r.Format {
 	case "":
 	case "empty":
 		r.empty()
@@ -62,7 +62,7 @@ func (s *scanner) checkContents(ctx context.Context, r *Report, contents io.Read
 
 // checkText goes on with what may be a table.
 func (s *scanner) checkText(ctx context.Context, r *Report, dec *table.Decoder, head []byte) error {
-	dialect, ok := table.Detect(head, len(head) < headSize)
+	dialect, ok := table.Detect(head, len(head) < table.HeadSize)
 	if !ok || len(dialect.Rows) == 1 && !(&tabular{scanner: s}).isHeader(dialect.Rows) {
 		r.Format = "text"
 		r.unknown()
@@ -188,7 +188,7 @@ func (s *scanner) typed(field, text, path string) []models.Finding {
 		}
 		out = append(out, models.Finding{
 			ID: findingID(string(h.Rule), path, field), Location: field, Rule: string(h.Rule),
-			Msg: "the " + field + " holds " + ruleWords[h.Rule] + " (" + mask(string(folded[h.Start:h.End])) + "); take it out",
+			Msg: "the " + field + " holds " + ruleWords[h.Rule] + " (" + recognise.Mask(string(folded[h.Start:h.End])) + "); take it out",
 		})
 	}
 	return joinFindings(out)

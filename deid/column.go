@@ -17,7 +17,7 @@ type column struct {
 	class    recognise.Class
 	filled   int64 // cells that are not empty
 	telling  int64 // filled cells that are not placeholders; direct classes only
-	sample   sample
+	sample   recognise.Sample
 	prose    int // sampled values that are free text
 	tallies  []tally
 	examples map[recognise.Forms][]string
@@ -54,6 +54,9 @@ type scanner struct {
 func newScanner(p Profile) *scanner {
 	return &scanner{profile: p, finder: recognise.NewFinder(), names: recognise.NewNames()}
 }
+
+// maxExamples is how many masked examples a report shows of one form.
+const maxExamples = 3
 
 // needsLook reports whether a cell can hold a strong form: an @, or digits
 // together with something else. Bare digits, plain words, ISO dates and decimal
@@ -118,7 +121,7 @@ func (c *column) tally(rule recognise.Rule) *tally {
 }
 
 func addExample(examples []string, value []byte) []string {
-	m := mask(string(value))
+	m := recognise.Mask(string(value))
 	for _, e := range examples {
 		if e == m {
 			return examples
@@ -152,7 +155,7 @@ func isText(cell []byte, h recognise.Hit) bool {
 
 // take samples a value: the shares of forms are those of the sample.
 func (s *scanner) take(col *column, b []byte, class table.Class) {
-	at, isNew := col.sample.add(hashOf(b))
+	at, isNew := col.sample.Add(recognise.HashOf(b))
 	if !isNew {
 		return
 	}
@@ -161,10 +164,11 @@ func (s *scanner) take(col *column, b []byte, class table.Class) {
 	}
 	s.folded = recognise.Fold(s.folded[:0], b)
 	forms := s.finder.Forms(s.folded)
-	col.sample.forms[at] = forms
+	noted := forms
 	if isProse(s.folded) {
-		col.sample.forms[at] |= formProse
+		noted |= formProse
 	}
+	col.sample.Set(at, noted)
 	if forms&recognise.FormDate != 0 {
 		col.noteDecade(s.folded)
 	}
@@ -219,7 +223,7 @@ func (s *scanner) birthDay(col *column, b []byte, line int64) {
 		col.birth.first++
 	default:
 		if col.birth.exact++; col.birth.exact == 1 {
-			col.birth.line, col.birth.example = line, mask(string(s.folded))
+			col.birth.line, col.birth.example = line, recognise.Mask(string(s.folded))
 		}
 	}
 }

@@ -79,14 +79,14 @@ func (t *tabular) start(d table.Dialect) {
 func (t *tabular) addColumn(name string) *column {
 	col := &column{name: displayName(name), class: t.names.ClassOf(name)}
 	if t.isIdentifier(name) {
-		col.name = mask(col.name)
+		col.name = recognise.Mask(col.name)
 	}
 	if col.name == "" {
 		col.name = fmt.Sprintf("col%d", len(t.columns)+1)
 	}
-	col.sample.limit = t.profile.SampleValues
+	col.sample.Limit = t.profile.SampleValues
 	if n := max(t.fields, len(t.columns)); n > 500 {
-		col.sample.limit = max(64, t.profile.SampleValues*500/n)
+		col.sample.Limit = max(64, t.profile.SampleValues*500/n)
 	}
 	t.columns = append(t.columns, col)
 	return col

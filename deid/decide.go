@@ -54,7 +54,7 @@ func (t *tabular) decide() {
 	t.strong(t.above, "header", nil)
 	for i, col := range t.columns {
 		where := fmt.Sprintf("column %d %q", i+1, col.name)
-		out := Column{Name: col.name, Class: string(col.class), NonEmpty: col.filled, Sampled: col.sample.n}
+		out := Column{Name: col.name, Class: string(col.class), NonEmpty: col.filled, Sampled: col.sample.Len()}
 		done := map[string]bool{} // rules that blocked this column already
 		if col.class.Direct() && col.telling > 0 {
 			done[string(col.class)] = true
@@ -77,11 +77,11 @@ func (t *tabular) decide() {
 func (t *tabular) values(col *column, where string, done map[string]bool, out *Column) {
 	for _, fr := range formRules {
 		named := slices.Contains(fr.class, col.class)
-		hits := col.sample.count(fr.forms)
+		hits := col.sample.Count(fr.forms)
 		if hits == 0 || fr.only && !named {
 			continue
 		}
-		n := col.sample.n
+		n := col.sample.Len()
 		ratio := float64(hits) / float64(n)
 		examples := col.examplesOf(fr.forms)
 		out.Hits = append(out.Hits, Hit{Rule: fr.rule, Ratio: ratio, Examples: examples})
@@ -137,7 +137,7 @@ func (t *tabular) births(col *column, where string, out *Column) {
 			"%s holds %d dates of birth with a day, the first on line %d (%s); keep the year and month only", where, b.exact, b.line, b.example))
 		return
 	}
-	n, hits := col.sample.n, col.sample.count(recognise.FormDate)
+	n, hits := col.sample.Len(), col.sample.Count(recognise.FormDate)
 	if col.class == recognise.Birth || n < t.profile.MinValues || float64(hits) < t.profile.BlockRatio*float64(n) || !col.spread() {
 		return
 	}
@@ -198,7 +198,7 @@ func (t *tabular) soft(col *column, where string) {
 			where, y.cells, t.profile.AgeCap, y.line, t.profile.AgeCap))
 	}
 	text := col.class == recognise.FreeText && col.filled > 0
-	if n := col.sample.n; n >= t.profile.MinValues && col.sample.count(formProse)*10 >= n*3 {
+	if n := col.sample.Len(); n >= t.profile.MinValues && col.sample.Count(formProse)*10 >= n*3 {
 		text = true
 	}
 	if text {

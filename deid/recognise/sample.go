@@ -1,27 +1,25 @@
-package deid
+package recognise
 
 import (
 	"encoding/binary"
 	"math/bits"
-
-	"teikyo/deid/recognise"
 )
 
-// sample keeps a uniform sample of the distinct values of a column, whatever
+// Sample keeps a uniform sample of the distinct values of a column, whatever
 // their order in the file, at bounded memory: it holds the values whose hash
 // ends in level zero bits and raises the level when it is full (adaptive
 // sampling after Wegman). Of a value only its hash and its forms are kept.
-type sample struct {
+type Sample struct {
 	keys  []uint64 // open addressing, a power of two; 0 is free
-	forms []recognise.Forms
+	forms []Forms
 	n     int
-	limit int
+	Limit int    // distinct values kept
 	skip  uint64 // mask of the low bits that must be zero
 }
 
-// add reports whether the value with this hash is new to the sample, and where
+// Add reports whether the value with this hash is new to the sample, and where
 // its forms go.
-func (s *sample) add(hash uint64) (at int, isNew bool) {
+func (s *Sample) Add(hash uint64) (at int, isNew bool) {
 	if hash&s.skip != 0 {
 		return 0, false
 	}
@@ -35,9 +33,9 @@ func (s *sample) add(hash uint64) (at int, isNew bool) {
 	if s.keys[at] == hash {
 		return at, false
 	}
-	if s.n >= s.limit {
+	if s.n >= s.Limit {
 		s.raise()
-		return s.add(hash)
+		return s.Add(hash)
 	}
 	s.n++
 	if s.n*2 > len(s.keys) {
@@ -48,7 +46,7 @@ func (s *sample) add(hash uint64) (at int, isNew bool) {
 	return at, true
 }
 
-func (s *sample) find(hash uint64) int {
+func (s *Sample) find(hash uint64) int {
 	mask := len(s.keys) - 1
 	at := int(hash>>32) & mask
 	for s.keys[at] != 0 && s.keys[at] != hash {
@@ -57,9 +55,9 @@ func (s *sample) find(hash uint64) int {
 	return at
 }
 
-func (s *sample) grow(size int) {
+func (s *Sample) grow(size int) {
 	keys, forms := s.keys, s.forms
-	s.keys, s.forms = make([]uint64, size), make([]recognise.Forms, size)
+	s.keys, s.forms = make([]uint64, size), make([]Forms, size)
 	for i, k := range keys {
 		if k != 0 {
 			at := s.find(k)
@@ -68,8 +66,14 @@ func (s *sample) grow(size int) {
 	}
 }
 
+// Len is how many values the sample holds.
+func (s *Sample) Len() int { return s.n }
+
+// Set notes the forms of the value at at, a result of Add.
+func (s *Sample) Set(at int, forms Forms) { s.forms[at] = forms }
+
 // raise drops about half of the values.
-func (s *sample) raise() {
+func (s *Sample) raise() {
 	s.skip = s.skip<<1 | 1
 	n := 0
 	for i, k := range s.keys {
@@ -83,8 +87,8 @@ func (s *sample) raise() {
 	s.grow(len(s.keys))
 }
 
-// count is how many sampled values have one of the forms.
-func (s *sample) count(forms recognise.Forms) int {
+// Count is how many sampled values have one of the forms.
+func (s *Sample) Count(forms Forms) int {
 	n := 0
 	for i, k := range s.keys {
 		if k != 0 && s.forms[i]&forms != 0 {
@@ -94,10 +98,10 @@ func (s *sample) count(forms recognise.Forms) int {
 	return n
 }
 
-// hashOf is a fast hash (multiply and fold, after wyhash); it does not resist
+// HashOf is a fast hash (multiply and fold, after wyhash); it does not resist
 // people who choose their values, and does not need to: strong forms are looked
 // for in every cell, sampled or not.
-func hashOf(b []byte) uint64 {
+func HashOf(b []byte) uint64 {
 	const k0, k1 = 0xa0761d6478bd642f, 0xe7037ed1a0b428db
 	h := uint64(len(b)) * k1
 	for len(b) > 8 {

@@ -1,17 +1,16 @@
-package deid
+package recognise
 
 import "unicode"
 
 const (
-	masked      = '●'
-	maxExample  = 24 // runes
-	maxExamples = 3
+	masked     = '●'
+	maxExample = 24 // runes
 )
 
-// mask hides an example: 090-1234-5678 becomes 0●●-●●●●-●●78. Punctuation stays;
+// Mask hides an example: 090-1234-5678 becomes 0●●-●●●●-●●78. Punctuation stays;
 // of letters and digits only the first and the last two of eight or more, only
 // the first of four to seven, and none of fewer.
-func mask(value string) string {
+func Mask(value string) string {
 	runes := []rune(value)
 	if len(runes) > maxExample {
 		runes = append(runes[:maxExample:maxExample], '…')

@@ -1,4 +1,4 @@
-package deid
+package table
 
 import (
 	"bytes"
@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// headSize is how much of a file decides its format, bytes.
-const headSize = 64 << 10
+// HeadSize is how much of a file decides its format, bytes.
+const HeadSize = 64 << 10
 
 // magics are the first bytes of formats that are not text.
 var magics = []struct{ name, prefix string }{
@@ -18,9 +18,9 @@ var magics = []struct{ name, prefix string }{
 	{"executable", "\x7fELF"}, {"executable", "MZ\x90"}, {"ORC", "ORC"}, {"Avro", "Obj\x01"}, {"age", "age-encryption.org/"}, {"RTF", "{\\rtf"},
 }
 
-// sniffBytes names the format of contents that are no text; "" when they may be
+// BytesFormat names the format of contents that are no text; "" when they may be
 // text.
-func sniffBytes(head []byte) string {
+func BytesFormat(head []byte) string {
 	for _, m := range magics {
 		if bytes.HasPrefix(head, []byte(m.prefix)) {
 			return m.name
@@ -44,9 +44,9 @@ func sniffBytes(head []byte) string {
 	return ""
 }
 
-// sniffText names the format of text (UTF-8, head of the file) that is no
+// TextFormat names the format of text (UTF-8, head of the file) that is no
 // table; "" when it may be one.
-func sniffText(head []byte) string {
+func TextFormat(head []byte) string {
 	text := bytes.TrimLeft(head, " \t\r\n")
 	if len(text) == 0 {
 		return "empty"
