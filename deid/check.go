@@ -62,8 +62,11 @@ func (s *scanner) checkContents(ctx context.Context, r *Report, contents io.Read
 
 // checkText goes on with what may be a table.
 func (s *scanner) checkText(ctx context.Context, r *Report, dec *table.Decoder, head []byte) error {
-	dialect, ok := table.Detect(head, len(head) < table.HeadSize)
-	if !ok || len(dialect.Rows) == 1 && !(&tabular{scanner: s}).isHeader(dialect.Rows) {
+	head, dialect, ok, err := detect(dec, head)
+	if err != nil {
+		return err
+	}
+	if !ok || len(dialect.Rows) == 1 && !dialect.Cut && !(&tabular{scanner: s}).isHeader(dialect.Rows) {
 		r.Format = "text"
 		r.unknown()
 		return ctx.Err()
@@ -76,6 +79,9 @@ func (s *scanner) checkText(ctx context.Context, r *Report, dec *table.Decoder, 
 		r.NotLookedAt = append(r.NotLookedAt, "the contents: the profile is none")
 		return ctx.Err()
 	}
+	if dialect.Cut {
+		r.block("row-too-long", "line 1", "the first row is longer than 4 MiB, so that its names of columns could not be read; correct the file")
+	}
 	sc := table.NewScanner(io.MultiReader(bytes.NewReader(head), dec), dialect.Delimiter)
 	if err := checkTable(ctx, r, dialect, sc, s); err != nil {
 		return err
@@ -85,6 +91,27 @@ func (s *scanner) checkText(ctx context.Context, r *Report, dec *table.Decoder, 
 			"convert the file to UTF-8")
 	}
 	return nil
+}
+
+// maxHead bounds the first rows of a table, bytes: names of 10,000 columns fit.
+const maxHead = 4 << 20
+
+// detect finds the dialect, and reads on until head holds a few whole rows: a
+// name of a column beyond head would not be seen.
+func detect(dec *table.Decoder, head []byte) (_ []byte, d table.Dialect, ok bool, err error) {
+	whole := len(head) < table.HeadSize
+	for {
+		d, ok = table.Detect(head, whole)
+		if whole || len(d.Rows) > 2 || len(head) >= maxHead {
+			return head, d, ok, nil
+		}
+		more, err := table.ReadHead(dec, len(head))
+		if err != nil {
+			return nil, d, false, err
+		}
+		whole = len(more) < len(head)
+		head = append(head, more...)
+	}
 }
 
 // empty marks a file without contents: nothing was looked at, so it cannot pass.

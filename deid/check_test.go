@@ -295,6 +295,28 @@ func TestHeaderless(t *testing.T) {
 	}
 }
 
+// TestWideHeader: a name far beyond the first bytes of the file is seen.
+func TestWideHeader(t *testing.T) {
+	t.Parallel()
+	var names, values strings.Builder
+	for i := range 9_000 {
+		fmt.Fprintf(&names, "measurement_%d,", i)
+		fmt.Fprintf(&values, "%d,", i)
+	}
+	body := strings.Repeat(values.String()+"x\n", 30)
+	r := check(t, "wide.csv", names.String()+"氏名\n"+body)
+	if !slices.Contains(rules(r, true), "column-person-name") || r.Rows != 30 || len(r.Columns) != 9_001 {
+		t.Errorf("%d rows, %d columns, %q", r.Rows, len(r.Columns), r.Verdict)
+	}
+	if r := check(t, "wide.csv", body); r.Verdict != deid.VerdictWarn || r.Header {
+		t.Errorf("without names: %q, header %v", r.Verdict, r.Header)
+	}
+	long := strings.Repeat(strings.Repeat("n", 600)+",", 9_000) + "氏名\n"
+	if r := check(t, "wide.csv", long); !slices.Contains(rules(r, true), "row-too-long") {
+		t.Errorf("endless names: %q", r.Verdict)
+	}
+}
+
 func TestTitleAboveHeader(t *testing.T) {
 	t.Parallel()
 	r := check(t, "a.csv", "抽出結果 taro@hospital.jp\n"+claims("氏名", every("山田")))

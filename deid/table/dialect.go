@@ -10,6 +10,7 @@ type Dialect struct {
 	Delimiter byte
 	Fields    int        // the most common number of fields of a row
 	Rows      [][]string // the first rows, blank ones left out
+	Cut       bool       // head ended inside the only row
 }
 
 const (
@@ -24,28 +25,31 @@ const (
 func Detect(head []byte, whole bool) (d Dialect, ok bool) {
 	best := 0.0
 	for _, delim := range []byte(",\t;|") {
-		rows := firstRows(head, delim, whole)
+		rows, cut := firstRows(head, delim, whole)
 		fields, agree := mode(rows)
 		if fields < 2 || agree < minAgree || agree < best || agree == best && fields <= d.Fields {
 			continue
 		}
-		best, d = agree, Dialect{Delimiter: delim, Fields: fields, Rows: rows}
+		best, d = agree, Dialect{Delimiter: delim, Fields: fields, Rows: rows, Cut: cut}
 	}
 	if best > 0 {
 		return d, true
 	}
-	rows := firstRows(head, ',', whole)
-	return Dialect{Delimiter: ',', Fields: 1, Rows: rows}, singleColumn(rows)
+	rows, cut := firstRows(head, ',', whole)
+	return Dialect{Delimiter: ',', Fields: 1, Rows: rows, Cut: cut}, singleColumn(rows)
 }
 
-func firstRows(head []byte, delim byte, whole bool) [][]string {
-	var rows [][]string
+// firstRows leaves out a last row that the end of head cuts, unless it is the
+// only one.
+func firstRows(head []byte, delim byte, whole bool) (rows [][]string, cut bool) {
 	var row []string
 	s := newScanner(bytes.NewReader(head), delim, len(head)+1)
 	for len(rows) < dialectRows {
 		cells, err := s.Next()
+		if err == io.EOF && !whole && len(rows) > 1 {
+			return rows[:len(rows)-1], false
+		}
 		if err != nil {
-			whole = whole || err != io.EOF
 			break
 		}
 		for _, c := range cells {
@@ -59,13 +63,10 @@ func firstRows(head []byte, delim byte, whole bool) [][]string {
 			row = nil
 		}
 	}
-	if len(row) > 0 {
-		return append(rows, row)
+	if len(rows) == 0 && len(row) > 0 {
+		rows = append(rows, row)
 	}
-	if !whole && len(rows) > 1 && len(rows) < dialectRows {
-		rows = rows[:len(rows)-1] // cut by the end of head
-	}
-	return rows
+	return rows, len(rows) == 1 && !whole
 }
 
 // mode is the most common number of fields and the share of rows that have it.
