@@ -50,6 +50,8 @@ type DB struct {
 	notify subscribers
 	second secondPlace
 	dead   fatalState
+
+	revoked wakers
 }
 
 // Open opens the database, checks its settings and brings its schema up to

@@ -55,3 +55,9 @@ type RecipientFilter struct {
 	State RecipientState
 	Query string // part of the name, the address or the e-mail address
 }
+
+// LinkFilter narrows a list of links; empty fields do not count.
+type LinkFilter struct {
+	ProvisionID string
+	RecipientID string
+}
