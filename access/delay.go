@@ -63,59 +63,64 @@ func network(address string) string {
 	return prefix.String()
 }
 
+// counts are the three counts of an attempt.
+type counts struct {
+	address, own, account models.SignInDelay
+}
+
+// hold reads the counts, always in one order, so that transactions wait for each
+// other and never in a circle.
+func (s *Service) hold(ctx context.Context, try attempt) (c counts, err error) {
+	if c.address, err = s.Store.SignInDelay(ctx, try.address); err != nil {
+		return c, err
+	}
+	if c.own, err = s.Store.SignInDelay(ctx, try.own); err != nil {
+		return c, err
+	}
+	c.account, err = s.Store.SignInDelay(ctx, try.account)
+	return c, err
+}
+
+func (s *Service) save(ctx context.Context, delays ...models.SignInDelay) error {
+	for _, d := range delays {
+		if err := s.Store.SaveSignInDelay(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // begin counts the attempt as failed before the password is looked at, so that
-// many at once are counted one by one; succeed takes it back. It is RateLimited
-// while the account or the address has to wait.
+// many at once are counted one by one; succeed takes it back. It is RateLimited,
+// and does not count, while the account or the address has to wait.
 func (s *Service) begin(ctx context.Context, try *attempt) error {
 	return s.Store.Update(ctx, func(ctx context.Context) error {
 		now := s.now()
-		own, err := s.Store.SignInDelay(ctx, try.own)
+		c, err := s.hold(ctx, *try)
 		if err != nil {
 			return err
 		}
-		try.trusted = now.Before(own.TrustedUntil)
-		if err := s.count(ctx, try.gates(), now); err != nil {
+		try.trusted = now.Before(c.own.TrustedUntil)
+		account, free := c.account, freeAtAccount
+		if try.trusted {
+			account, free = c.own, freeAtOwn
+		}
+		if wait := max(c.address.Until.Sub(now), account.Until.Sub(now)); wait > 0 {
+			return tooMany(wait)
+		}
+		if err := s.save(ctx, failed(c.address, freeAtAddress, now), failed(account, free, now)); err != nil {
 			return err
 		}
 		return s.Store.ForgetSignInDelays(ctx, now.Add(-keepDelays), now)
 	})
 }
 
-// gate is one place where attempts count, with its limit.
-type gate struct {
-	key  string
-	free int
-}
-
-func (t attempt) gates() []gate {
-	if t.trusted {
-		return []gate{{t.address, freeAtAddress}, {t.own, freeAtOwn}}
-	}
-	return []gate{{t.address, freeAtAddress}, {t.account, freeAtAccount}}
-}
-
-// count adds a failure at every gate, or none when one of them has to wait.
-func (s *Service) count(ctx context.Context, gates []gate, now time.Time) error {
-	list := make([]models.SignInDelay, len(gates))
-	for i, g := range gates {
-		d, err := s.Store.SignInDelay(ctx, g.key)
-		if err != nil {
-			return err
-		}
-		if wait := d.Until.Sub(now); wait > 0 {
-			return tooMany(wait)
-		}
-		d = leaked(d, now)
-		d.Failures++
-		d.Until = now.Add(delay(d.Failures - g.free))
-		list[i] = d
-	}
-	for _, d := range list {
-		if err := s.Store.SaveSignInDelay(ctx, d); err != nil {
-			return err
-		}
-	}
-	return nil
+// failed is d with one failure more, of which that many are free.
+func failed(d models.SignInDelay, free int, now time.Time) models.SignInDelay {
+	d = leaked(d, now)
+	d.Failures++
+	d.Until = now.Add(delay(d.Failures - free))
+	return d
 }
 
 func tooMany(wait time.Duration) error {
@@ -156,25 +161,21 @@ func delay(over int) time.Duration {
 }
 
 // succeed takes the attempt back at the address, forgets the failures of the
-// account, and remembers that the account is used to the address.
+// account, and remembers that the account is used to the address. Where it is
+// used to it already, failures from elsewhere go on counting.
 func (s *Service) succeed(ctx context.Context, try attempt) error {
 	now := s.now()
-	address, err := s.Store.SignInDelay(ctx, try.address)
+	c, err := s.hold(ctx, try)
 	if err != nil {
 		return err
 	}
-	address.Failures = max(0, address.Failures-1)
-	if address.Failures < freeAtAddress {
-		address.Until = time.Time{}
+	c.address.Failures = max(0, c.address.Failures-1)
+	if c.address.Failures < freeAtAddress {
+		c.address.Until = time.Time{}
 	}
-	changed := []models.SignInDelay{address, {Key: try.own, Since: now, TrustedUntil: now.Add(trust)}}
-	if !try.trusted { // else failures from elsewhere go on counting
-		changed = append(changed, models.SignInDelay{Key: try.account, Since: now})
+	own := models.SignInDelay{Key: try.own, Since: now, TrustedUntil: now.Add(trust)}
+	if try.trusted {
+		return s.save(ctx, c.address, own)
 	}
-	for _, d := range changed {
-		if err := s.Store.SaveSignInDelay(ctx, d); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.save(ctx, c.address, own, models.SignInDelay{Key: try.account, Since: now})
 }

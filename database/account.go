@@ -155,7 +155,14 @@ func (db *DB) SetSetupHash(ctx context.Context, hash string) error {
 }
 
 // SignInDelay is the delay of that key; one without failures when there is none.
+// Inside Update it is held until the end of the transaction, new ones too.
 func (db *DB) SignInDelay(ctx context.Context, key string) (models.SignInDelay, error) {
+	if changeOf(ctx) != nil && db.isPostgres() { // a row that is not there cannot be held
+		err := db.mutate(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&delayRow{Key: key}).Error
+		if err != nil {
+			return models.SignInDelay{}, db.fault(err, "the sign-in delays could not be saved")
+		}
+	}
 	var rows []delayRow
 	if err := db.held(ctx).Where("key = ?", key).Limit(1).Find(&rows).Error; err != nil {
 		return models.SignInDelay{}, translate(err, "the sign-in delays cannot be read")
@@ -182,10 +189,14 @@ func (db *DB) SaveSignInDelay(ctx context.Context, d models.SignInDelay) error {
 }
 
 // ForgetSignInDelays removes delays that have not changed since before and hold
-// no trust at now.
+// no trust at now, except those that somebody holds.
 func (db *DB) ForgetSignInDelays(ctx context.Context, before, now time.Time) error {
-	err := db.mutate(ctx).Exec("DELETE FROM sign_in_delays WHERE since < ? AND trusted_until < ?",
-		toMicros(before), toMicros(now)).Error
+	query := "DELETE FROM sign_in_delays WHERE since < ? AND trusted_until < ?"
+	if db.isPostgres() {
+		query = "DELETE FROM sign_in_delays WHERE key IN (SELECT key FROM sign_in_delays " +
+			"WHERE since < ? AND trusted_until < ? FOR UPDATE SKIP LOCKED)"
+	}
+	err := db.mutate(ctx).Exec(query, toMicros(before), toMicros(now)).Error
 	return db.fault(err, "the sign-in delays could not be saved")
 }
 
