@@ -71,7 +71,7 @@ func New(cfg Config) (http.Handler, error) {
 	engine.NoMethod(func(c *gin.Context) { writeProblem(c, errNoMethod) })
 	a.huma = humagin.New(engine, humaConfig(cfg.Version))
 	a.routes()
-	return http.NewCrossOriginProtection().Handler(engine), nil
+	return http.NewCrossOriginProtection().Handler(slashesInPaths(engine)), nil
 }
 
 func prefixStrings(prefixes []netip.Prefix) []string {

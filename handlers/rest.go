@@ -29,7 +29,10 @@ type route struct {
 
 // add registers a route with its use case. It is the one place where errors of
 // use cases become answers.
-func add[I, O any](a *api, r route, do useCase[I, O]) {
+func add[I, O any](a *api, r route, do useCase[I, O]) { serve(a, r.operation(), do) }
+
+// operation describes the route for huma and for the OpenAPI document.
+func (r route) operation() huma.Operation {
 	op := huma.Operation{
 		Method: r.method, Path: "/api/v1" + r.path, OperationID: r.id, Summary: r.summary,
 		Tags: []string{r.tag}, DefaultStatus: r.status, MaxBodyBytes: r.maxBody,
@@ -38,6 +41,11 @@ func add[I, O any](a *api, r route, do useCase[I, O]) {
 	if !r.public {
 		op.Security = []map[string][]string{{"token": {}}}
 	}
+	return op
+}
+
+// serve is add for an operation that was described further.
+func serve[I, O any](a *api, op huma.Operation, do useCase[I, O]) {
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		actor := actorOf(ctx)
 		out, err := do(ctx, actor, in)
