@@ -62,7 +62,7 @@ func (s *scanner) checkContents(ctx context.Context, r *Report, contents io.Read
 
 // checkText goes on with what may be a table.
 func (s *scanner) checkText(ctx context.Context, r *Report, dec *table.Decoder, head []byte) error {
-	head, dialect, ok, err := detect(dec, head)
+	head, dialect, ok, err := table.DetectFrom(dec, head)
 	if err != nil {
 		return err
 	}
@@ -91,27 +91,6 @@ func (s *scanner) checkText(ctx context.Context, r *Report, dec *table.Decoder, 
 			"convert the file to UTF-8")
 	}
 	return nil
-}
-
-// maxHead bounds the first rows of a table, bytes: names of 10,000 columns fit.
-const maxHead = 4 << 20
-
-// detect finds the dialect, and reads on until head holds a few whole rows: a
-// name of a column beyond head would not be seen.
-func detect(dec *table.Decoder, head []byte) (_ []byte, d table.Dialect, ok bool, err error) {
-	whole := len(head) < table.HeadSize
-	for {
-		d, ok = table.Detect(head, whole)
-		if whole || len(d.Rows) > 2 || len(head) >= maxHead {
-			return head, d, ok, nil
-		}
-		more, err := table.ReadHead(dec, len(head))
-		if err != nil {
-			return nil, d, false, err
-		}
-		whole = len(more) < len(head)
-		head = append(head, more...)
-	}
 }
 
 // empty marks a file without contents: nothing was looked at, so it cannot pass.

@@ -303,7 +303,7 @@ func TestWideHeader(t *testing.T) {
 		fmt.Fprintf(&names, "measurement_%d,", i)
 		fmt.Fprintf(&values, "%d,", i)
 	}
-	body := strings.Repeat(values.String()+"x\n", 30)
+	body := strings.Repeat(values.String()+"山田太郎\n", 30)
 	r := check(t, "wide.csv", names.String()+"氏名\n"+body)
 	if !slices.Contains(rules(r, true), "column-person-name") || r.Rows != 30 || len(r.Columns) != 9_001 {
 		t.Errorf("%d rows, %d columns, %q", r.Rows, len(r.Columns), r.Verdict)

@@ -39,6 +39,28 @@ func Detect(head []byte, whole bool) (d Dialect, ok bool) {
 	return Dialect{Delimiter: ',', Fields: 1, Rows: rows, Cut: cut}, singleColumn(rows)
 }
 
+// maxHead bounds the first rows of a table, bytes: names of 10,000 columns fit.
+const maxHead = 4 << 20
+
+// DetectFrom is Detect for a file of which head, HeadSize bytes or the whole
+// file, was read from r. It reads on until head holds a few whole rows, because
+// a name of a column beyond head would not be seen, and returns what it read.
+func DetectFrom(r io.Reader, head []byte) (_ []byte, d Dialect, ok bool, err error) {
+	whole := len(head) < HeadSize
+	for {
+		d, ok = Detect(head, whole)
+		if whole || len(d.Rows) > 2 || len(head) >= maxHead {
+			return head, d, ok, nil
+		}
+		more, err := ReadHead(r, len(head))
+		if err != nil {
+			return nil, d, false, err
+		}
+		whole = len(more) < len(head)
+		head = append(head, more...)
+	}
+}
+
 // firstRows leaves out a last row that the end of head cuts, unless it is the
 // only one.
 func firstRows(head []byte, delim byte, whole bool) (rows [][]string, cut bool) {
