@@ -9,5 +9,6 @@ func (c *cli) commands() []*cobra.Command {
 		c.setupCommand(), c.loginCommand(), c.logoutCommand(), c.whoamiCommand(), c.userCommand(), c.tokenCommand(),
 		c.recipientCommand(),
 		c.agreementCommand(),
+		c.noticeCommand(), c.requestCommand(), c.provisionCommand(),
 	}
 }

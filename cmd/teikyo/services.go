@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"time"
 
 	"teikyo/access"
 	"teikyo/crypto"
@@ -13,7 +14,9 @@ import (
 	"teikyo/internal/buildinfo"
 	"teikyo/internal/datadir"
 	"teikyo/models"
+	"teikyo/provision"
 	"teikyo/recipient"
+	"teikyo/wording"
 )
 
 // openServices makes the use cases.
@@ -24,6 +27,19 @@ func (a *app) openServices(context.Context) error {
 	}
 	a.recipients = &recipient.Service{
 		Store: a.db, People: a.access, KEK: a.kek, Issuer: a.issuer, Now: a.clock.Now, Rand: a.rand, Zone: a.zone,
+	}
+	return a.openProvisions()
+}
+
+func (a *app) openProvisions() error {
+	texts, err := wording.Load(a.cfg.WordingDir)
+	if err != nil {
+		return models.Wrap(models.Invalid, nil, "wording_dir: "+err.Error())
+	}
+	a.provisions = &provision.Service{
+		Store: a.db, Objects: a.objects, KEK: a.kek, Keys: a.keys, People: a.access, Receipts: a.db, Texts: texts,
+		Organisation: a.cfg.Issuer.Name, MayIssue: a.mayIssue, Now: a.clock.Now, Rand: a.rand, Zone: a.zone,
+		FiscalYearStart: time.Month(a.cfg.FiscalYearStart),
 	}
 	return nil
 }
