@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"teikyo/client"
 	"teikyo/config"
 	"teikyo/ledger"
 	"teikyo/ledger/export"
@@ -30,7 +29,7 @@ func (c *cli) ledgerCheckpointCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "checkpoint", Short: "Print the server's newest signed checkpoint", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			api, err := c.publicAPI()
+			api, err := c.stranger()
 			if err != nil {
 				return err
 			}
@@ -55,15 +54,6 @@ func (c *cli) ledgerCheckpointCommand() *cobra.Command {
 			return err
 		},
 	}
-}
-
-// publicAPI is a client for what needs no account.
-func (c *cli) publicAPI() (*client.Client, error) {
-	api, err := c.api()
-	if err != nil {
-		return nil, models.Errorf(models.Invalid, "name the server with --server URL")
-	}
-	return api, nil
 }
 
 func (c *cli) ledgerProofCommand() *cobra.Command {
