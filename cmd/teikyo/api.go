@@ -24,7 +24,10 @@ type credentials struct {
 }
 
 // configDir is the user's configuration folder of this program.
-func configDir() (string, error) {
+func (c *cli) configDir() (string, error) {
+	if c.home != "" {
+		return c.home, nil
+	}
 	if dir := os.Getenv("TEIKYO_CONFIG_DIR"); dir != "" {
 		return dir, nil
 	}
@@ -36,11 +39,11 @@ func configDir() (string, error) {
 }
 
 // credentialsFile is where the token is read from and written to.
-func credentialsFile() (string, error) {
-	if file := os.Getenv("TEIKYO_TOKEN_FILE"); file != "" {
+func (c *cli) credentialsFile() (string, error) {
+	if file := os.Getenv("TEIKYO_TOKEN_FILE"); file != "" && c.home == "" {
 		return file, nil
 	}
-	dir, err := configDir()
+	dir, err := c.configDir()
 	if err != nil {
 		return "", err
 	}
@@ -49,9 +52,9 @@ func credentialsFile() (string, error) {
 
 // loadCredentials reads the credentials: JSON as login writes it, or a bare
 // token. A missing file gives none.
-func loadCredentials() (credentials, error) {
+func (c *cli) loadCredentials() (credentials, error) {
 	var cred credentials
-	file, err := credentialsFile()
+	file, err := c.credentialsFile()
 	if err != nil {
 		return cred, err
 	}
@@ -69,8 +72,8 @@ func loadCredentials() (credentials, error) {
 }
 
 // saveCredentials writes the credentials so that only the user reads them.
-func saveCredentials(cred credentials) error {
-	file, err := credentialsFile()
+func (c *cli) saveCredentials(cred credentials) error {
+	file, err := c.credentialsFile()
 	if err != nil {
 		return err
 	}
@@ -89,7 +92,7 @@ func saveCredentials(cred credentials) error {
 
 // serverAddress is the server to talk to: flag, environment, login.
 func (c *cli) serverAddress(cred credentials) string {
-	for _, s := range []string{c.server, os.Getenv("TEIKYO_SERVER"), cred.Server} {
+	for _, s := range []string{c.server, c.serverFromEnvironment(), cred.Server} {
 		if s != "" {
 			return strings.TrimRight(s, "/")
 		}
@@ -97,9 +100,17 @@ func (c *cli) serverAddress(cred credentials) string {
 	return ""
 }
 
+// serverFromEnvironment does not count for a person of the demo.
+func (c *cli) serverFromEnvironment() string {
+	if c.home != "" {
+		return ""
+	}
+	return os.Getenv("TEIKYO_SERVER")
+}
+
 // api is a client with the user's token.
 func (c *cli) api() (*client.Client, error) {
-	cred, err := loadCredentials()
+	cred, err := c.loadCredentials()
 	if err != nil {
 		return nil, err
 	}

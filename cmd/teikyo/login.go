@@ -49,7 +49,7 @@ func (c *cli) logoutCommand() *cobra.Command {
 			if err != nil && !models.IsKind(err, models.Denied) {
 				return err
 			}
-			if err := saveCredentials(credentials{Server: api.Base}); err != nil { // the next login knows where
+			if err := c.saveCredentials(credentials{Server: api.Base}); err != nil { // the next login knows where
 				return err
 			}
 			c.say("signed out of %s", api.Base)

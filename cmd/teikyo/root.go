@@ -21,16 +21,23 @@ type cli struct {
 	json   bool
 	quiet  bool
 	server string
+
+	// home is the configuration folder of a person of the demo, who shares
+	// nothing with the user that runs it; empty otherwise.
+	home string
 }
 
 // run is the whole program; tests call it. It returns the exit code.
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
-	c := &cli{in: in, out: out, err: errOut}
+	return (&cli{in: in, out: out, err: errOut}).run(ctx, args)
+}
+
+func (c *cli) run(ctx context.Context, args []string) int {
 	root := c.rootCommand()
 	root.SetArgs(args)
-	root.SetIn(in)
-	root.SetOut(out)
-	root.SetErr(errOut)
+	root.SetIn(c.in)
+	root.SetOut(c.out)
+	root.SetErr(c.err)
 	err := root.ExecuteContext(ctx)
 	if ctx.Err() != nil && err != nil {
 		err = errInterrupted

@@ -41,7 +41,7 @@ writes it to the file setup-code in its data folder.`,
 // stranger is a client without a token: an old one must not be in the way of
 // signing in again.
 func (c *cli) stranger() (*client.Client, error) {
-	cred, err := loadCredentials()
+	cred, err := c.loadCredentials()
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (c *cli) enter(cmd *cobra.Command, path string, in any) error {
 	if token == "" {
 		return models.Errorf(models.Unavailable, "the server's answer holds no token; check its address and version")
 	}
-	if err := saveCredentials(credentials{Server: api.Base, Token: token}); err != nil {
+	if err := c.saveCredentials(credentials{Server: api.Base, Token: token}); err != nil {
 		return err
 	}
 	delete(answer, "token") // it stands in the credentials, not on the terminal
