@@ -12,6 +12,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -156,9 +157,12 @@ func problemError(resp *http.Response) error {
 		kind, ok = strings.CutPrefix(p.Type, "urn:teikyo:problem:")
 	}
 	if !ok {
-		return models.Errorf(kindOfStatus(resp.StatusCode), "the server answered %s; check its address", resp.Status)
+		e := models.Errorf(kindOfStatus(resp.StatusCode), "the server answered %s; check its address", resp.Status)
+		e.RetryAfter = retryAfter(resp.Header)
+		return e
 	}
 	e := models.Errorf(models.ErrorKind(kind), "%s", p.Detail)
+	e.RetryAfter = retryAfter(resp.Header)
 	if e.Kind == models.Internal && p.Request != "" {
 		e.Msg += " (request " + p.Request + ")"
 	}
@@ -166,6 +170,15 @@ func problemError(resp *http.Response) error {
 		e.Findings = append(e.Findings, models.Finding{ID: f.ID, Location: f.Location, Rule: f.Rule, Msg: f.Message})
 	}
 	return e
+}
+
+// retryAfter reads how long the server asks to wait, at most an hour.
+func retryAfter(header http.Header) time.Duration {
+	seconds, err := strconv.ParseUint(header.Get("Retry-After"), 10, 32)
+	if err != nil {
+		return 0
+	}
+	return min(time.Duration(seconds)*time.Second, time.Hour) //nolint:gosec // 32 bits
 }
 
 func kindOfStatus(status int) models.ErrorKind {
@@ -181,4 +194,13 @@ func kindOfStatus(status int) models.ErrorKind {
 	default:
 		return models.Invalid
 	}
+}
+
+// message is what an error says to people, without its cause.
+func message(err error) string {
+	var e *models.Error
+	if errors.As(err, &e) {
+		return e.Msg
+	}
+	return err.Error()
 }

@@ -186,6 +186,29 @@ func (t *Tree) has(name string, size int64, parts ...section) bool {
 // Open reads a file of the tree.
 func (t *Tree) Open(name string) (*os.File, error) { return t.root.Open(filepath.FromSlash(name)) }
 
+// ReadSmall reads a file of the tree whole, at most limit bytes.
+func (t *Tree) ReadSmall(name string, limit int64) ([]byte, error) {
+	f, err := t.Open(name)
+	if err != nil {
+		return nil, DiskError(err, name+" cannot be read")
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, limit))
+	return text, DiskError(err, name+" cannot be read")
+}
+
+// Move gives a file another name in the tree, unless it is not there.
+func (t *Tree) Move(from, to string) error {
+	err := t.root.Rename(filepath.FromSlash(from), filepath.FromSlash(to))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = t.sync(path.Dir(to))
+	}
+	return DiskError(err, to+" cannot be written")
+}
+
 // PartialSize is how much of a file is there already, in bytes; sealed tells in
 // which form it is wanted.
 func (t *Tree) PartialSize(f File, sealed bool) int64 {

@@ -35,7 +35,7 @@ func (f Folders) Open(ctx context.Context, p *Parcel, id crypto.Identity, into *
 	for _, file := range files {
 		report.Bytes += file.Size
 	}
-	err = Each(ctx, workers(), files, func(d File) string { return d.Path }, func(ctx context.Context, d File) error {
+	err = Each(ctx, workers(), files, func(d arrival.File) string { return d.Path }, func(ctx context.Context, d arrival.File) error {
 		if into.HoldsOpened(d) {
 			return nil
 		}

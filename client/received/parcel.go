@@ -22,11 +22,8 @@ type Parcel struct {
 	Proof
 	Head      crypto.ManifestHead
 	Documents []crypto.ManifestFile // not sealed, without manifest, signature and receipt
-	Files     []File                // the data, by sealed path
+	Files     []arrival.File        // the data, by sealed path
 }
-
-// File is one data file of a parcel.
-type File = arrival.File
 
 // ReadManifest reads the manifest whose receipt was proved and checks its
 // signature and everything it says. Errors are Integrity unless r fails.
@@ -72,7 +69,7 @@ func (p *Parcel) add(f crypto.ManifestFile) error {
 		if err != nil {
 			return integrity(err, "the manifest names an impossible size of "+f.Path)
 		}
-		p.Files = append(p.Files, File{Path: inner, Size: size, Sealed: f})
+		p.Files = append(p.Files, arrival.File{Path: inner, Size: size, Sealed: f})
 	case !isData && !f.Sealed() && !reserved(f.Path):
 		p.Documents = append(p.Documents, f)
 	default:
@@ -169,7 +166,7 @@ func parseSums(text []byte) (map[string]string, error) {
 }
 
 // Select returns the files that one of the patterns names, all without patterns.
-func (p *Parcel) Select(patterns []string) ([]File, error) {
+func (p *Parcel) Select(patterns []string) ([]arrival.File, error) {
 	for _, glob := range patterns {
 		for part := range strings.SplitSeq(glob, "/") {
 			if _, err := path.Match(part, ""); err != nil {
@@ -180,7 +177,7 @@ func (p *Parcel) Select(patterns []string) ([]File, error) {
 	if len(patterns) == 0 {
 		return p.Files, nil
 	}
-	var chosen []File
+	var chosen []arrival.File
 	for _, f := range p.Files {
 		if slices.ContainsFunc(patterns, func(glob string) bool { return matches(glob, f.Path) }) {
 			chosen = append(chosen, f)
@@ -229,7 +226,7 @@ func withoutStars(pattern []string, possible map[int]bool) map[int]bool {
 // CheckClashes refuses files that cannot stand beside each other: a file that is
 // also a folder, and on a file system without regard to case (folds) names that
 // differ in nothing else.
-func CheckClashes(files []File, folds bool) error {
+func CheckClashes(files []arrival.File, folds bool) error {
 	key := func(p string) string { return p }
 	if folds {
 		key = fold

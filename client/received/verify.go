@@ -51,7 +51,7 @@ func (f Folders) Verify(ctx context.Context, p *Parcel, id crypto.Identity, incl
 		}
 	}
 	unchecked := make(chan struct{}, len(chosen))
-	err = Each(ctx, workers(), chosen, func(d File) string { return d.Path }, func(_ context.Context, d File) error {
+	err = Each(ctx, workers(), chosen, func(d arrival.File) string { return d.Path }, func(_ context.Context, d arrival.File) error {
 		checked, err := f.checkFile(ctx, d)
 		if !checked && err == nil {
 			unchecked <- struct{}{}
@@ -83,7 +83,7 @@ func (f Folders) openSums(p *Parcel, id crypto.Identity) error {
 
 // checkFile checks a data file in the form it is there, sealed or opened; an
 // opened one without a known digest stays unchecked.
-func (f Folders) checkFile(ctx context.Context, d File) (checked bool, err error) {
+func (f Folders) checkFile(ctx context.Context, d arrival.File) (checked bool, err error) {
 	file, err := f.open(d.Sealed.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return f.checkOpened(ctx, d)
@@ -95,7 +95,7 @@ func (f Folders) checkFile(ctx context.Context, d File) (checked bool, err error
 	return true, checkSealed(ctx, d, file)
 }
 
-func (f Folders) checkOpened(ctx context.Context, d File) (checked bool, err error) {
+func (f Folders) checkOpened(ctx context.Context, d arrival.File) (checked bool, err error) {
 	if d.SHA256 != "" {
 		return true, f.checkPlain(ctx, d.OpenPath(), d.Size, d.SHA256)
 	}
@@ -113,7 +113,7 @@ func missing(name string) error { return models.Errorf(models.Integrity, "%s is 
 
 // checkSealed compares header and payload with the manifest. Whose payload it is
 // shows in its digest alone: recipients share the file key (DESIGN.md 3.3).
-func checkSealed(ctx context.Context, d File, file *os.File) error {
+func checkSealed(ctx context.Context, d arrival.File, file *os.File) error {
 	if err := checkSize(file, d.Sealed.Size); err != nil {
 		return err
 	}
