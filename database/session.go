@@ -40,6 +40,15 @@ func (db *DB) AddDownloadSession(ctx context.Context, s models.DownloadSession) 
 	return db.fault(err, "the download session could not be saved")
 }
 
+// DownloadSession finds a session by its id.
+func (db *DB) DownloadSession(ctx context.Context, id string) (models.DownloadSession, error) {
+	var row downloadSessionRow
+	if err := db.conn(ctx).Where("id = ?", id).Take(&row).Error; err != nil {
+		return models.DownloadSession{}, translate(err, "the download session cannot be read")
+	}
+	return row.model()
+}
+
 // DownloadSessionByHash finds a session by the hash of its secret.
 func (db *DB) DownloadSessionByHash(ctx context.Context, hash string) (models.DownloadSession, error) {
 	var row downloadSessionRow
