@@ -102,7 +102,7 @@ func (a *api) endAgreement(ctx context.Context, actor access.Actor, in *reasonIn
 }
 
 type listAgreementsInput struct {
-	pageInput
+	PageInput
 	RecipientID string `query:"recipient" maxLength:"40"`
 }
 

@@ -168,7 +168,7 @@ func (a *api) createDataset(ctx context.Context, actor access.Actor, in *createD
 }
 
 type listDatasetsInput struct {
-	pageInput
+	PageInput
 	Query string `query:"q" maxLength:"200" doc:"Words in title or description."`
 	Class string `query:"class" doc:"Only this data class."`
 }
@@ -180,18 +180,19 @@ func (a *api) listDatasets(ctx context.Context, actor access.Actor, in *listData
 	}), err)
 }
 
-type datasetInput struct {
+// DatasetPath names a dataset in an address.
+type DatasetPath struct {
 	ID string `path:"id"`
 }
 
-func (a *api) showDataset(ctx context.Context, actor access.Actor, in *datasetInput) (*body[datasetView], error) {
+func (a *api) showDataset(ctx context.Context, actor access.Actor, in *DatasetPath) (*body[datasetView], error) {
 	ds, err := a.Datasets.Get(ctx, actor, in.ID)
 	return respond(viewDataset(ds), err)
 }
 
 type listVersionsInput struct {
-	datasetInput
-	pageInput
+	DatasetPath
+	PageInput
 }
 
 func (a *api) listVersions(ctx context.Context, actor access.Actor, in *listVersionsInput) (*body[listOf[datasetVersionView]], error) {
@@ -200,7 +201,7 @@ func (a *api) listVersions(ctx context.Context, actor access.Actor, in *listVers
 }
 
 type createVersionInput struct {
-	datasetInput
+	DatasetPath
 	Key  string `header:"Idempotency-Key" doc:"Finds the draft of an interrupted registration again."`
 	Body newVersion
 }
@@ -210,27 +211,28 @@ func (a *api) createVersion(ctx context.Context, actor access.Actor, in *createV
 	return a.titled(ctx, actor, v, err)
 }
 
-type versionInput struct {
-	datasetInput
+// VersionPath names a version of a dataset in an address.
+type VersionPath struct {
+	DatasetPath
 	Number int `path:"n" minimum:"0"`
 }
 
-func (a *api) showVersion(ctx context.Context, actor access.Actor, in *versionInput) (*body[datasetVersionView], error) {
+func (a *api) showVersion(ctx context.Context, actor access.Actor, in *VersionPath) (*body[datasetVersionView], error) {
 	v, err := a.Datasets.Version(ctx, actor, in.ID, in.Number)
 	return a.titled(ctx, actor, v, err)
 }
 
-func (a *api) discardVersion(ctx context.Context, actor access.Actor, in *versionInput) (*none, error) {
+func (a *api) discardVersion(ctx context.Context, actor access.Actor, in *VersionPath) (*none, error) {
 	return &none{}, a.Datasets.Discard(ctx, actor, in.ID, in.Number)
 }
 
-func (a *api) registerVersion(ctx context.Context, actor access.Actor, in *versionInput) (*body[datasetVersionView], error) {
+func (a *api) registerVersion(ctx context.Context, actor access.Actor, in *VersionPath) (*body[datasetVersionView], error) {
 	v, err := a.Datasets.Register(ctx, actor, in.ID, in.Number)
 	return a.titled(ctx, actor, v, err)
 }
 
 type endVersionInput struct {
-	versionInput
+	VersionPath
 	Body struct {
 		Reason string `json:"reason" doc:"Why, in words; it stays in the ledger."`
 	}

@@ -32,7 +32,7 @@ func (a *api) ledgerRoutes() {
 }
 
 type entriesInput struct {
-	pageInput
+	PageInput
 	Kind string `query:"kind" maxLength:"64" doc:"Entries of this kind alone, such as provision.issued."`
 	Noun string `query:"noun" maxLength:"32" doc:"With id: entries that speak of this thing, such as recipient."`
 	ID   string `query:"id" maxLength:"128"`

@@ -68,7 +68,7 @@ func viewProvision(p models.Provision) provisionView {
 }
 
 type listProvisionsInput struct {
-	pageInput
+	PageInput
 	Recipient string `query:"recipient" maxLength:"40"`
 	Dataset   string `query:"dataset" maxLength:"40"`
 }

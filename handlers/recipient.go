@@ -159,7 +159,7 @@ func (a *api) showRecipient(ctx context.Context, actor access.Actor, in *idInput
 }
 
 type listRecipientsInput struct {
-	pageInput
+	PageInput
 	State string `query:"state" enum:"applied,approved,rejected,suspended,revoked"`
 	Query string `query:"q" maxLength:"200" doc:"Part of the name, address or e-mail address."`
 }

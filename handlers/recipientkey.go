@@ -21,7 +21,8 @@ func (a *api) recipientKeyRoutes() {
 	add(a, route{post, base + "/{key}/revoke", "key-revoke", "Revoke a key", tag, 0, false, 0}, a.revokeKey)
 }
 
-type recipientKeyView struct {
+// RecipientKeyView is a recipient key as the API shows it.
+type RecipientKeyView struct {
 	ID           string    `json:"id"`
 	RecipientID  string    `json:"recipient_id"`
 	Fingerprint  string    `json:"fingerprint"`
@@ -38,8 +39,8 @@ type recipientKeyView struct {
 	Independence string    `json:"independence,omitempty"`
 }
 
-func viewKey(k models.RecipientKey) recipientKeyView {
-	return recipientKeyView{
+func viewKey(k models.RecipientKey) RecipientKeyView {
+	return RecipientKeyView{
 		ID: k.ID, RecipientID: k.RecipientID, Fingerprint: k.Fingerprint, PostQuantum: k.PostQuantum, Holder: k.Holder,
 		State: string(k.State), ExpiresAt: k.ExpiresAt, AddedBy: k.AddedBy, AddedAt: k.AddedAt, ProvedAt: k.ProvedAt,
 		ApprovedBy: k.ApprovedBy, ApprovedAt: k.ApprovedAt, RevokedAt: k.RevokedAt, Independence: string(k.Independence),
@@ -47,7 +48,7 @@ func viewKey(k models.RecipientKey) recipientKeyView {
 }
 
 type challengeView struct {
-	recipientKeyView
+	RecipientKeyView
 	Challenge        string    `json:"challenge" doc:"An age file, base64, sealed to the key: only its holder can answer."`
 	ChallengeExpires time.Time `json:"challenge_expires"`
 }
@@ -72,46 +73,47 @@ func (a *api) addKey(ctx context.Context, actor access.Actor, in *addKeyInput) (
 	return respond(viewChallenge(key, sealed), err)
 }
 
-type keyInput struct {
+// KeyPath names a key of a recipient in an address.
+type KeyPath struct {
 	ID  string `path:"id"`
 	Key string `path:"key"`
 }
 
-func (a *api) challengeKey(ctx context.Context, actor access.Actor, in *keyInput) (*body[challengeView], error) {
+func (a *api) challengeKey(ctx context.Context, actor access.Actor, in *KeyPath) (*body[challengeView], error) {
 	key, sealed, err := a.Recipients.Challenge(ctx, actor, in.ID, in.Key)
 	return respond(viewChallenge(key, sealed), err)
 }
 
 type proveKeyInput struct {
-	keyInput
+	KeyPath
 	Body struct {
 		Answer string `json:"answer" maxLength:"200" doc:"HMAC-SHA256 of the challenge's lines under its nonce, base64url."`
 	}
 }
 
-func (a *api) proveKey(ctx context.Context, actor access.Actor, in *proveKeyInput) (*body[recipientKeyView], error) {
+func (a *api) proveKey(ctx context.Context, actor access.Actor, in *proveKeyInput) (*body[RecipientKeyView], error) {
 	key, err := a.Recipients.Prove(ctx, actor, in.ID, in.Key, in.Body.Answer)
 	return respond(viewKey(key), err)
 }
 
-func (a *api) approveKey(ctx context.Context, actor access.Actor, in *keyInput) (*body[recipientKeyView], error) {
+func (a *api) approveKey(ctx context.Context, actor access.Actor, in *KeyPath) (*body[RecipientKeyView], error) {
 	key, err := a.Recipients.ApproveKey(ctx, actor, in.ID, in.Key)
 	return respond(viewKey(key), err)
 }
 
 type revokeKeyInput struct {
-	keyInput
+	KeyPath
 	Body struct {
 		Reason string `json:"reason" maxLength:"2000"`
 	}
 }
 
-func (a *api) revokeKey(ctx context.Context, actor access.Actor, in *revokeKeyInput) (*body[recipientKeyView], error) {
+func (a *api) revokeKey(ctx context.Context, actor access.Actor, in *revokeKeyInput) (*body[RecipientKeyView], error) {
 	key, err := a.Recipients.RevokeKey(ctx, actor, in.ID, in.Key, in.Body.Reason)
 	return respond(viewKey(key), err)
 }
 
-func (a *api) listKeys(ctx context.Context, actor access.Actor, in *idInput) (*body[listOf[recipientKeyView]], error) {
+func (a *api) listKeys(ctx context.Context, actor access.Actor, in *idInput) (*body[listOf[RecipientKeyView]], error) {
 	keys, err := a.Recipients.KeyList(ctx, actor, in.ID)
 	list := page(keys, models.Page{Limit: models.MaxPage}, viewKey, func(k models.RecipientKey) string { return k.ID })
 	list.Next = "" // a recipient has at most recipient.MaxKeys open keys: one page

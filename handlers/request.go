@@ -26,7 +26,7 @@ func (a *api) requestRoutes() {
 		"reject": a.Provisions.Reject, "return": a.Provisions.Return, "withdraw": a.Provisions.Withdraw,
 	} {
 		add(a, route{post, "/requests/{id}/" + verb, "request-" + verb, "Decide about a request: " + verb, tag, 0, false, 0},
-			func(ctx context.Context, actor access.Actor, in *decideInput) (*body[requestView], error) {
+			func(ctx context.Context, actor access.Actor, in *decideInput) (*body[RequestView], error) {
 				req, err := do(ctx, actor, in.ID, in.Body.Reason)
 				return respond(viewRequest(req), err)
 			})
@@ -77,7 +77,8 @@ func (b draftBody) draft() provision.Draft {
 	return d
 }
 
-type requestView struct {
+// RequestView is a request as the API shows it.
+type RequestView struct {
 	ID           string          `json:"id,omitempty"`
 	State        string          `json:"state,omitempty"`
 	Dataset      string          `json:"dataset"`
@@ -109,8 +110,8 @@ type requestView struct {
 	ProvisionID  string          `json:"provision_id,omitempty"`
 }
 
-func viewRequest(r models.Request) requestView {
-	v := requestView{
+func viewRequest(r models.Request) RequestView {
+	v := RequestView{
 		ID: r.ID, State: string(r.State), Dataset: r.DatasetID, Version: r.Version, Path: r.PathGlob,
 		Recipient: r.RecipientID, Agreement: r.AgreementID, Key: r.KeyFingerprint, Purpose: r.Purpose, Words: r.Words,
 		DUO: r.DUO, Basis: r.Basis, Method: r.Method, Destination: r.Destination, Notice: r.NoticeID, Items: r.Items,
@@ -129,13 +130,13 @@ type draftInput struct {
 	Body draftBody
 }
 
-func (a *api) createRequest(ctx context.Context, actor access.Actor, in *draftInput) (*body[requestView], error) {
+func (a *api) createRequest(ctx context.Context, actor access.Actor, in *draftInput) (*body[RequestView], error) {
 	req, err := a.Provisions.Submit(ctx, actor, in.Body.draft())
 	return respond(viewRequest(req), err)
 }
 
 type previewView struct {
-	requestView
+	RequestView
 	Title           string    `json:"title"`
 	Class           string    `json:"class"`
 	NoticePublished time.Time `json:"notice_published" doc:"When the public notice that covers it was published."`
@@ -144,7 +145,7 @@ type previewView struct {
 func (a *api) preview(ctx context.Context, actor access.Actor, d provision.Draft) (previewView, error) {
 	p, err := a.Provisions.Preview(ctx, actor, d)
 	return previewView{
-		requestView: viewRequest(p.Request), Title: p.Title, Class: string(p.Class), NoticePublished: p.Notice.PublishedAt,
+		RequestView: viewRequest(p.Request), Title: p.Title, Class: string(p.Class), NoticePublished: p.Notice.PublishedAt,
 	}, err
 }
 
@@ -190,18 +191,18 @@ func (a *api) createOne(ctx context.Context, actor access.Actor, d provision.Dra
 		return view, err
 	}
 	req, err := a.Provisions.Submit(ctx, actor, d)
-	view.requestView = viewRequest(req)
+	view.RequestView = viewRequest(req)
 	return view, err
 }
 
 type listRequestsInput struct {
-	pageInput
+	PageInput
 	State     string `query:"state" maxLength:"20"`
 	Recipient string `query:"recipient" maxLength:"40"`
 	Dataset   string `query:"dataset" maxLength:"40"`
 }
 
-func (a *api) listRequests(ctx context.Context, actor access.Actor, in *listRequestsInput) (*body[listOf[requestView]], error) {
+func (a *api) listRequests(ctx context.Context, actor access.Actor, in *listRequestsInput) (*body[listOf[RequestView]], error) {
 	rows, err := a.Provisions.Requests(ctx, actor, models.RequestFilter{
 		State: models.RequestState(in.State), RecipientID: in.Recipient, DatasetID: in.Dataset,
 	}, in.page())
@@ -216,13 +217,13 @@ type commentView struct {
 }
 
 type shownRequest struct {
-	requestView
+	RequestView
 	Comments []commentView `json:"comments,omitempty"`
 }
 
 func (a *api) showRequest(ctx context.Context, actor access.Actor, in *idInput) (*body[shownRequest], error) {
 	req, comments, err := a.Provisions.Request(ctx, actor, in.ID)
-	v := shownRequest{requestView: viewRequest(req)}
+	v := shownRequest{RequestView: viewRequest(req)}
 	for _, c := range comments {
 		v.Comments = append(v.Comments, commentView{c.UserID, c.Text, c.At})
 	}
@@ -234,7 +235,7 @@ type resubmitInput struct {
 	Body draftBody
 }
 
-func (a *api) resubmitRequest(ctx context.Context, actor access.Actor, in *resubmitInput) (*body[requestView], error) {
+func (a *api) resubmitRequest(ctx context.Context, actor access.Actor, in *resubmitInput) (*body[RequestView], error) {
 	req, err := a.Provisions.Resubmit(ctx, actor, in.ID, in.Body.draft())
 	return respond(viewRequest(req), err)
 }
@@ -252,7 +253,7 @@ func (a *api) commentRequest(ctx context.Context, actor access.Actor, in *commen
 }
 
 type approvedView struct {
-	requestView
+	RequestView
 	Provision provisionView `json:"provision"`
 }
 
@@ -280,8 +281,8 @@ func (a *api) approveRequests(ctx context.Context, actor access.Actor, in *decid
 	return respond(list, nil)
 }
 
-func (a *api) rejectRequests(ctx context.Context, actor access.Actor, in *decideManyInput) (*body[listOf[outcome[requestView]]], error) {
-	list := listOf[outcome[requestView]]{Items: []outcome[requestView]{}}
+func (a *api) rejectRequests(ctx context.Context, actor access.Actor, in *decideManyInput) (*body[listOf[outcome[RequestView]]], error) {
+	list := listOf[outcome[RequestView]]{Items: []outcome[RequestView]{}}
 	for _, id := range in.Body.IDs {
 		req, err := a.Provisions.Reject(ctx, actor, id, in.Body.Reason)
 		list.Items = append(list.Items, outcomeOf(ctx, id, viewRequest(req), err))

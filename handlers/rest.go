@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"net/http"
+	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
@@ -57,6 +58,23 @@ func serve[I, O any](a *api, op huma.Operation, do useCase[I, O]) {
 	})
 }
 
+// checkEmbedded panics when a structure embeds an unexported one: huma would
+// silently leave out its parameters or fields.
+func checkEmbedded(t reflect.Type) {
+	if t.Kind() != reflect.Struct {
+		return
+	}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Anonymous && !f.IsExported() {
+			panic("handlers: " + t.String() + " embeds the unexported " + f.Name)
+		}
+		if f.Name == "Body" || f.Anonymous {
+			checkEmbedded(f.Type)
+		}
+	}
+}
+
 type humaContextKey struct{}
 
 func keepHumaContext(ctx huma.Context, next func(huma.Context)) {
@@ -86,13 +104,13 @@ func respond[T any](v T, err error) (*body[T], error) {
 // none is the input or output of operations that have none.
 type none struct{}
 
-// pageInput are the query parameters of every list: keyset paging, no offsets.
-type pageInput struct {
+// PageInput holds the query parameters of every list: keyset paging, no offsets.
+type PageInput struct {
 	Cursor string `query:"cursor" maxLength:"512" doc:"The next_cursor of the page before."`
 	Limit  int    `query:"limit" minimum:"0" maximum:"500" doc:"Rows in a page; 50 when absent."`
 }
 
-func (p pageInput) page() models.Page { return models.Page{After: p.Cursor, Limit: p.Limit} }
+func (p PageInput) page() models.Page { return models.Page{After: p.Cursor, Limit: p.Limit} }
 
 // listOf is the shape of every list answer.
 type listOf[T any] struct {

@@ -86,8 +86,8 @@ func (v fileView) with(r models.GateReport) fileView {
 }
 
 type listFilesInput struct {
-	versionInput
-	pageInput
+	VersionPath
+	PageInput
 }
 
 func (a *api) listFiles(ctx context.Context, actor access.Actor, in *listFilesInput) (*body[listOf[fileView]], error) {
@@ -95,12 +95,13 @@ func (a *api) listFiles(ctx context.Context, actor access.Actor, in *listFilesIn
 	return respond(page(rows, in.page(), viewFile, func(f models.File) string { return f.Path }), err)
 }
 
-type fileInput struct {
-	versionInput
+// FilePath names a file of a version in an address.
+type FilePath struct {
+	VersionPath
 	Path string `path:"path" doc:"Path of the file; slashes may stand as they are."`
 }
 
-func (a *api) showFile(ctx context.Context, actor access.Actor, in *fileInput) (*body[fileView], error) {
+func (a *api) showFile(ctx context.Context, actor access.Actor, in *FilePath) (*body[fileView], error) {
 	p, err := a.Datasets.File(ctx, actor, in.ID, in.Number, in.Path)
 	if err != nil {
 		return nil, err
@@ -122,7 +123,7 @@ type offsetOutput struct {
 	ReprDigest string `header:"Repr-Digest" doc:"Of the complete file (RFC 9530)."`
 }
 
-func (a *api) fileOffset(ctx context.Context, actor access.Actor, in *fileInput) (*offsetOutput, error) {
+func (a *api) fileOffset(ctx context.Context, actor access.Actor, in *FilePath) (*offsetOutput, error) {
 	p, err := a.Datasets.File(ctx, actor, in.ID, in.Number, in.Path)
 	if err != nil {
 		return nil, err
@@ -134,12 +135,12 @@ func (a *api) fileOffset(ctx context.Context, actor access.Actor, in *fileInput)
 	return out, nil
 }
 
-func (a *api) removeFile(ctx context.Context, actor access.Actor, in *fileInput) (*none, error) {
+func (a *api) removeFile(ctx context.Context, actor access.Actor, in *FilePath) (*none, error) {
 	return &none{}, a.Datasets.Remove(ctx, actor, in.ID, in.Number, in.Path)
 }
 
 type putFileInput struct {
-	fileInput
+	FilePath
 	Items        string `query:"items" doc:"Items of the file, joined by commas, for example demographics,checkups."`
 	ContentType  string `header:"Content-Type" doc:"Media type of the file; guessed from its name when absent."`
 	ContentRange string `header:"Content-Range" doc:"bytes OFFSET-END/TOTAL of a part; absent for the whole file."`

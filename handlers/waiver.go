@@ -79,7 +79,7 @@ func (a *api) requestWaiver(ctx context.Context, actor access.Actor, in *request
 }
 
 type listWaiversInput struct {
-	pageInput
+	PageInput
 	Dataset string `query:"dataset" doc:"Only those of this dataset."`
 	Open    bool   `query:"open" doc:"Only those that nobody has decided."`
 }
