@@ -15,6 +15,7 @@ import (
 	"teikyo/ledger"
 	"teikyo/models"
 	"teikyo/provision/parcel"
+	"teikyo/wording"
 )
 
 // linkAudience is the audience of link tokens, kept short: mail programs cut
@@ -73,6 +74,10 @@ type Links struct {
 	Store   LinkStore
 	Parcels Parcels
 	Keys    *crypto.SigningKeys
+	Texts   *wording.Texts
+	// Organisation is the issuer's name for people; the origin of Keys when it
+	// is empty.
+	Organisation string
 	// PublicURL is what links start with, without a slash at the end.
 	PublicURL string
 	// AllowUnbound permits links that anybody who holds them can redeem.
@@ -157,8 +162,11 @@ func (s *Links) Create(ctx context.Context, actor access.Actor, d LinkDraft) (Ne
 		return NewLink{}, err
 	}
 	token, err := s.sign(link)
-	return NewLink{Link: link, URL: s.PublicURL + "/d/" + token}, err
+	return NewLink{Link: link, URL: s.URL(token)}, err
 }
+
+// URL is the address of a token's landing page.
+func (s *Links) URL(token string) string { return s.PublicURL + "/d/" + token }
 
 // end is when the provision ends, asked inside a transaction.
 func (s *Links) end(ctx context.Context, provisionID string, now time.Time) (time.Time, error) {
@@ -295,6 +303,9 @@ type LinkPage struct {
 	Record    Record    // of the provision
 	Ends      time.Time // the earliest end
 	UsesLeft  int
+	Provider  string
+	// Statement says what class of information it is, by language.
+	Statement map[string]string
 }
 
 // Page looks at a link without changing anything: mail scanners follow links.
@@ -307,6 +318,13 @@ func (s *Links) Page(ctx context.Context, token string) (LinkPage, error) {
 	}
 	if err := json.Unmarshal(p.Provision.Record, &p.Record); err != nil {
 		return p, models.Wrap(models.Integrity, err, "the stored provision record is damaged; tell the issuer")
+	}
+	if p.Provider = s.Organisation; p.Provider == "" {
+		p.Provider = s.Keys.Issuer().Origin
+	}
+	p.Statement = map[string]string{}
+	for _, lang := range wording.Languages() {
+		p.Statement[lang] = s.Texts.ClassStatement(string(p.Provision.Class), lang)
 	}
 	return p, nil
 }
