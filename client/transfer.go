@@ -116,6 +116,7 @@ func (s *source) at(name string) string {
 func (s *source) bring(ctx context.Context, name string, size int64, in arrival.Incoming) error {
 	t := &transfer{source: s, in: in, name: name, size: size, etag: s.files[name].ETag}
 	defer t.count()
+	s.progress.current.Store(&name)
 	for {
 		if from, until := in.Want(); from >= until {
 			return nil
@@ -241,6 +242,7 @@ func (t *transfer) pass(ctx context.Context, body io.Reader, want int64, watch *
 				return got, err
 			}
 			got += int64(n)
+			t.progress.fetched.Add(int64(n))
 			t.count()
 			if err := t.slow(ctx, n); err != nil {
 				return got, err
@@ -318,7 +320,20 @@ func (s *source) manifestSize() (int64, error) {
 // Progress counts what has arrived, for whoever shows it. Its zero value is
 // ready.
 type Progress struct {
-	files, filesDone, total, bytes atomic.Int64
+	files, filesDone, total, bytes, fetched atomic.Int64
+
+	current atomic.Pointer[string]
+}
+
+// Fetched is how many bytes came over the network in this run.
+func (p *Progress) Fetched() int64 { return p.fetched.Load() }
+
+// Current is a file that bytes arrive for; empty before the first.
+func (p *Progress) Current() string {
+	if name := p.current.Load(); name != nil {
+		return *name
+	}
+	return ""
 }
 
 // Files is how many data files are done, and how many there are.

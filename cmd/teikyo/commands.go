@@ -9,6 +9,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.setupCommand(), c.loginCommand(), c.logoutCommand(), c.whoamiCommand(), c.userCommand(), c.tokenCommand(),
 		c.recipientCommand(),
 		c.agreementCommand(),
+		c.getCommand(), c.openCommand(), c.verifyCommand(), c.keygenCommand(),
 		c.noticeCommand(), c.requestCommand(), c.provisionCommand(),
 	}
 }
