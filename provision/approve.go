@@ -8,9 +8,8 @@ import (
 	"teikyo/models"
 )
 
-// receiptWait bounds how long an approval waits for its receipt. Without one
-// the provision stands all the same, and the receipt is made when it is needed.
-const receiptWait = 5 * time.Second
+// defaultReceiptWait is the zero Service.ReceiptWait.
+const defaultReceiptWait = 5 * time.Second
 
 // Decision is the outcome of an approval.
 type Decision struct {
@@ -89,7 +88,11 @@ func (s *Service) checkOpen(req models.Request, now time.Time) error {
 // awaitReceipts fetches the receipts of provisions that were just made, as far
 // as they come in time.
 func (s *Service) awaitReceipts(ctx context.Context, provs ...*models.Provision) {
-	ctx, cancel := context.WithTimeout(ctx, receiptWait)
+	wait := s.ReceiptWait
+	if wait == 0 {
+		wait = defaultReceiptWait
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for _, prov := range provs {
 		if made, _, err := s.receipt(ctx, *prov); err == nil {

@@ -126,8 +126,12 @@ type Service struct {
 	// MayIssue says why nothing may be issued now: the second place is too far
 	// behind, or the clock is wrong. Nil means always.
 	MayIssue func() error
-	Now      func() time.Time
-	Rand     io.Reader
+	// ReceiptWait bounds how long an approval waits for its receipt; zero means
+	// 5 s. Without one the provision stands all the same, and the receipt is made
+	// when it is needed.
+	ReceiptWait time.Duration
+	Now         func() time.Time
+	Rand        io.Reader
 	// Zone is where dates that people give begin and end.
 	Zone *time.Location
 	// FiscalYearStart is the month in which running numbers start again; zero
