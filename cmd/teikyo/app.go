@@ -69,6 +69,7 @@ type app struct {
 	loops    []func(ctx context.Context) error
 	fatal    chan error // of the database: stop, recover at the next start
 	draining atomic.Bool
+	closed   bool
 	metrics  *metrics
 }
 
@@ -88,8 +89,12 @@ func newApp(ctx context.Context, cfg config.Config, sys system) (*app, error) {
 	return a, nil
 }
 
-// close gives everything back, in the opposite order.
+// close gives everything back, in the opposite order; it may be repeated.
 func (a *app) close() error {
+	if a.closed {
+		return nil
+	}
+	a.closed = true
 	var errs []error
 	if a.listener != nil {
 		if err := a.listener.Close(); !errors.Is(err, net.ErrClosed) {
