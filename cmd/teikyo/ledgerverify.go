@@ -87,14 +87,34 @@ func verifyLedger(ctx context.Context, cfg config.Config, f *verifyFlags) (ledge
 	}
 	var report ledger.Report
 	err = withLedger(ctx, cfg, func(ctx context.Context, src ledger.Source) error {
-		if file, ok := src.(*export.File); ok && file.Checkpoint() != nil && len(opts.Verifiers) > 0 {
-			opts.Checkpoints = append(opts.Checkpoints, file.Checkpoint())
-		}
 		var err error
-		report, err = ledger.Verify(ctx, src, opts)
+		report, err = verifySource(ctx, src, opts)
 		return err
 	})
 	return report, err
+}
+
+// verifySource verifies an export with its own checkpoint, and a database with
+// its provisions.
+func verifySource(ctx context.Context, src ledger.Source, opts ledger.VerifyOptions) (ledger.Report, error) {
+	switch src := src.(type) {
+	case *export.File:
+		if text := src.Checkpoint(); text != nil && len(opts.Verifiers) > 0 {
+			opts.Checkpoints = append(opts.Checkpoints, text)
+		}
+	case *database.DB:
+		opts.Manifest = src.ManifestOf
+		report, err := ledger.Verify(ctx, src, opts)
+		if err != nil || !report.OK {
+			return report, err
+		}
+		id, err := src.UnrecordedProvision(ctx)
+		if id != "" {
+			report.OK, report.Problem = false, "the provision "+id+" stands in no ledger entry"
+		}
+		return report, err
+	}
+	return ledger.Verify(ctx, src, opts)
 }
 
 // withLedger opens the log of a data folder or of an export file.

@@ -1,0 +1,45 @@
+package database
+
+import (
+	"context"
+
+	"teikyo/ledger"
+)
+
+// ManifestOf is the manifest digest that the table of provisions holds for an
+// entry of kind provision.issued or provision.reissued (see
+// ledger.VerifyOptions); empty when it holds none. The row knows the newest
+// manifest alone, so an entry that another one has followed stands for itself.
+func (db *DB) ManifestOf(ctx context.Context, e ledger.Record) (string, error) {
+	tx := db.conn(ctx)
+	var later int64
+	err := tx.Raw(`SELECT count(*) FROM ledger_subjects s JOIN ledger_entries e ON e.idx = s.idx
+		WHERE s.noun = 'provision' AND s.id = ? AND s.idx > ? AND e.kind = ?`,
+		e.IDs["provision"], e.Index, string(ledger.ProvisionReissued)).Row().Scan(&later)
+	if err != nil {
+		return "", translate(err, "the provisions cannot be read")
+	}
+	if later > 0 {
+		return e.ManifestSHA256, nil
+	}
+	var sums []string
+	err = tx.Raw("SELECT manifest_sha256 FROM provisions WHERE id = ?", e.IDs["provision"]).Scan(&sums).Error
+	if err != nil || len(sums) == 0 {
+		return "", translate(err, "the provisions cannot be read")
+	}
+	return sums[0], nil
+}
+
+// UnrecordedProvision is a provision that no ledger entry vouches for; empty when
+// there is none.
+func (db *DB) UnrecordedProvision(ctx context.Context) (string, error) {
+	var ids []string
+	err := db.conn(ctx).Raw(`SELECT p.id FROM provisions p WHERE NOT EXISTS (
+		SELECT 1 FROM ledger_subjects s JOIN ledger_entries e ON e.idx = s.idx
+		WHERE s.noun = 'provision' AND s.id = p.id AND e.kind IN ?) ORDER BY p.id LIMIT 1`,
+		[]string{string(ledger.ProvisionIssued), string(ledger.ProvisionImported)}).Scan(&ids).Error
+	if err != nil || len(ids) == 0 {
+		return "", translate(err, "the provisions cannot be read")
+	}
+	return ids[0], nil
+}
