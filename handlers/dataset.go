@@ -123,8 +123,8 @@ func (a *api) titled(ctx context.Context, actor access.Actor, v models.Version, 
 	return &body[datasetVersionView]{Body: view}, nil
 }
 
-// newVersion are the fields of a new version.
-type newVersion struct {
+// VersionFields are what a person says about a new version.
+type VersionFields struct {
 	Terms      string `json:"terms,omitempty" doc:"Terms of use, as recipients get them."`
 	Schema     string `json:"schema,omitempty" doc:"datapackage.json (Frictionless Data Package), as text."`
 	Profile    string `json:"profile,omitempty" doc:"De-identification profile; the server's when absent; none needs waivers."`
@@ -136,7 +136,7 @@ type newVersion struct {
 	Key        string `json:"idempotency_key,omitempty" doc:"As the header Idempotency-Key."`
 }
 
-func (n newVersion) of(header string) dataset.NewVersion {
+func (n VersionFields) of(header string) dataset.NewVersion {
 	key := n.Key
 	if header != "" {
 		key = header
@@ -155,7 +155,7 @@ type createDatasetInput struct {
 		Class       string `json:"class" doc:"One of the data classes, for example anonymized."`
 		SourceKind  string `json:"source_kind,omitempty" doc:"Where the data come from, in words."`
 		Language    string `json:"language,omitempty" doc:"BCP 47."`
-		newVersion
+		VersionFields
 	}
 }
 
@@ -203,7 +203,7 @@ func (a *api) listVersions(ctx context.Context, actor access.Actor, in *listVers
 type createVersionInput struct {
 	DatasetPath
 	Key  string `header:"Idempotency-Key" doc:"Finds the draft of an interrupted registration again."`
-	Body newVersion
+	Body VersionFields
 }
 
 func (a *api) createVersion(ctx context.Context, actor access.Actor, in *createVersionInput) (*body[datasetVersionView], error) {

@@ -159,12 +159,12 @@ func (a *api) putFile(ctx context.Context, actor access.Actor, in *putFileInput)
 		return nil, models.Errorf(models.Internal, "the request cannot be streamed")
 	}
 	c := humagin.Unwrap(hctx)
+	stream := newStream(c.Writer, c.Request.Body)
+	defer stream.stop()
 	up, err := in.upload(c.Request.ContentLength)
 	if err != nil {
 		return nil, err
 	}
-	stream := newStream(c.Writer, c.Request.Body)
-	defer stream.stop()
 	up.Body = stream
 	p, err := a.Datasets.Put(ctx, actor, up)
 	if err != nil {
@@ -271,6 +271,8 @@ const (
 	stallTime = time.Minute
 	// renewTime is how often the deadline is moved while bytes flow.
 	renewTime = 5 * time.Second
+	// drainTime is how long the rest of a refused body may take.
+	drainTime = time.Second
 )
 
 var errStreamStopped = errors.New("handlers: the request is answered")
@@ -282,6 +284,7 @@ type stream struct {
 	body     io.Reader
 	mu       sync.Mutex // held while reading
 	renewed  time.Time
+	ended    bool
 	stopping atomic.Bool
 }
 
@@ -308,19 +311,23 @@ func (s *stream) Read(p []byte) (int, error) {
 	}
 	n, err := s.body.Read(p)
 	if err == io.EOF {
+		s.ended = true
 		_ = s.control.SetReadDeadline(time.Time{})
 	}
 	return n, err
 }
 
-// stop ends a Read that is under way and all later ones.
+// stop ends a Read that is under way and all later ones. What a client still
+// sends after an early answer is waited for no longer than drainTime: the
+// server reads some of it before it writes the answer.
 func (s *stream) stop() {
 	s.stopping.Store(true)
-	if s.mu.TryLock() { // nobody reads
-		s.mu.Unlock()
-		return
+	if !s.mu.TryLock() {
+		_ = s.control.SetReadDeadline(time.Now())
+		s.mu.Lock()
 	}
-	_ = s.control.SetReadDeadline(time.Now())
-	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.ended {
+		_ = s.control.SetReadDeadline(time.Now().Add(drainTime))
+	}
 }
