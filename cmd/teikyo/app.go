@@ -62,6 +62,7 @@ type app struct {
 	datasets   *dataset.Service
 	recipients *recipient.Service
 	provisions *provision.Service
+	links      *provision.Links
 	handler    http.Handler
 
 	// loops is the work in the background; each ends when its context does.
@@ -221,7 +222,6 @@ func (a *app) openLedger(ctx context.Context) error {
 		a.clock.Saw(head.Time)
 		a.publisher.Committed(head.Tree())
 	})
-	a.loops = append(a.loops, a.publisher.Run)
 	return a.recordKeyChanges(ctx)
 }
 

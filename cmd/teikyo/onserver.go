@@ -60,26 +60,12 @@ func needDataFolder(dir string) error {
 // work does something with the server that is not serving, and brings what it
 // recorded to the second place.
 func (a *app) work(ctx context.Context, do func(ctx context.Context, a *app) error) error {
-	loop, stop := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() { done <- a.publisher.Run(loop) }()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	end := a.startPublishing(stop)
 	err := do(ctx, a)
-	if err == nil {
-		err = a.publishAll(ctx)
+	if cause := context.Cause(ctx); cause != nil {
+		err = errors.Join(err, cause)
 	}
-	stop()
-	if loopErr := <-done; !errors.Is(loopErr, context.Canceled) {
-		err = errors.Join(err, loopErr)
-	}
-	return err
-}
-
-// publishAll waits until the second place covers the whole ledger.
-func (a *app) publishAll(ctx context.Context) error {
-	head, err := a.db.Head(ctx)
-	if err != nil || head.Size == 0 {
-		return err
-	}
-	_, err = a.db.Published(ctx, head.Size-1)
-	return err
+	return errors.Join(err, end())
 }

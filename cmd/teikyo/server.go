@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"teikyo/handlers"
 	"teikyo/models"
 )
 
@@ -27,6 +28,8 @@ const (
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 32 << 10 // bytes; a request of many ranges is an attack
 	certRecheck    = time.Minute
+	fatalDrain     = time.Second
+	lastPublish    = 5 * time.Second
 )
 
 // serve runs the server until ctx ends or something fails that only a restart
@@ -36,6 +39,7 @@ func (a *app) serve(ctx context.Context) error {
 	defer stop(nil)
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
+	endPublishing := a.startPublishing(stop)
 	group := &errgroup.Group{}
 	for _, loop := range a.loops {
 		group.Go(func() error {
@@ -53,18 +57,54 @@ func (a *app) serve(ctx context.Context) error {
 	} else if err := a.announce(ctx); err != nil {
 		stop(err)
 	}
+	patience := a.cfg.DrainTimeout
 	select {
 	case <-ctx.Done():
-	case err := <-a.fatal:
+	case err := <-a.fatal: // nothing more can be recorded, so nothing may be sent
 		stop(err)
+		patience = fatalDrain
 	}
-	a.drain(servers)
+	a.drain(servers, patience)
 	stopWork()
 	groupErr := group.Wait()
+	if err := endPublishing(); err != nil {
+		a.log.Warn("the last entries are not in the second place yet; the next start brings them there", "error", err)
+	}
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return groupErr
+}
+
+// startPublishing brings checkpoints to the second place until the returned
+// function is called, which first waits for the last one.
+func (a *app) startPublishing(stop func(error)) (end func() error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := a.publisher.Run(ctx); ctx.Err() == nil {
+			stop(err)
+		}
+	}()
+	return func() error {
+		limit, stopWaiting := context.WithTimeout(ctx, lastPublish)
+		err := a.publishAll(limit)
+		stopWaiting()
+		cancel()
+		<-done
+		return err
+	}
+}
+
+// publishAll waits until the second place covers the whole ledger.
+func (a *app) publishAll(ctx context.Context) error {
+	head, err := a.db.Head(ctx)
+	if err != nil || head.Size == 0 {
+		return err
+	}
+	_, err = a.db.Published(ctx, head.Size-1)
+	return err
 }
 
 // announce says that the server serves.
@@ -130,7 +170,7 @@ func serveOn(srv *http.Server, l net.Listener, overTLS bool) error {
 
 func (a *app) httpServer(handler http.Handler) *http.Server {
 	srv := &http.Server{
-		Handler: steady(handler), MaxHeaderBytes: maxHeaderBytes,
+		Handler: steady(handler), MaxHeaderBytes: maxHeaderBytes, ConnContext: handlers.ConnContext,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
@@ -140,16 +180,16 @@ func (a *app) httpServer(handler http.Handler) *http.Server {
 	return srv
 }
 
-// drain stops taking requests and lets running ones end within the drain time.
-func (a *app) drain(servers []*http.Server) {
+// drain stops taking requests and lets running ones end within patience.
+func (a *app) drain(servers []*http.Server, patience time.Duration) {
 	a.draining.Store(true)
-	limit, cancel := context.WithTimeout(context.Background(), a.cfg.DrainTimeout)
+	limit, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var wg sync.WaitGroup
 	for _, srv := range servers {
 		wg.Go(func() {
 			if err := srv.Shutdown(limit); err != nil {
-				a.log.Warn("transfers were cut at the end of drain_timeout")
+				a.log.Warn("transfers were cut because the server had to stop")
 				_ = srv.Close()
 			}
 		})
