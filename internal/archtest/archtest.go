@@ -59,10 +59,12 @@ var rows = map[string][]string{
 	"provision":        {"models", "crypto", "storage", "ledger", "delivery", "access", "wording", "provision/parcel"},
 	"provision/parcel": {"models", "crypto", "storage", "ledger", "wording"},
 
-	"client":          {"models", "crypto", "ledger", "ledger/checkpoints", "egress", "client/received"},
-	"client/received": {"models", "crypto", "ledger", "ledger/checkpoints", "egress"},
+	"client":            {"models", "crypto", "ledger", "ledger/checkpoints", "egress", "client/arrival", "client/received"},
+	"client/arrival":    {"models", "crypto", "ledger"},
+	"client/received":   {"models", "crypto", "ledger", "ledger/checkpoints", "client/arrival"},
+	"client/clienttest": {"models", "crypto", "ledger", "ledger/ledgertest", "client"},
 
-	"handlers": {"models", "access", "dataset", "recipient", "provision", "ledger", "web", "wording"},
+	"handlers": {"models", "access", "dataset", "recipient", "provision", "provision/parcel", "ledger", "web", "wording"},
 
 	"cmd/teikyo": {everything},
 	"bench":      {everything},
