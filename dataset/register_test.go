@@ -179,7 +179,9 @@ func TestWaiverFlow(t *testing.T) {
 		{func(a *dataset.AskWaiver) { a.FindingID = "g-0" }, models.NotFound, "no file of"},
 		{func(a *dataset.AskWaiver) { a.FindingID = "" }, models.NotFound, "no file of"},
 		{func(a *dataset.AskWaiver) { a.Version = 9 }, models.NotFound, "not found"},
-		{func(a *dataset.AskWaiver) { a.Expires = h.clock().Add(-1) }, models.Invalid, "in the future"},
+		{func(a *dataset.AskWaiver) { a.Expires = "2026-03-31" }, models.Invalid, "in the future"},
+		{func(a *dataset.AskWaiver) { a.Expires = "2027-04-30" }, models.Invalid, "in the future"},
+		{func(a *dataset.AskWaiver) { a.Expires = "soon" }, models.Invalid, "not a date"},
 	} {
 		wrong := ask
 		bad.change(&wrong)

@@ -24,6 +24,8 @@ type Service struct {
 	Gate deid.Profile
 	Now  func() time.Time
 	Rand io.Reader
+	// Zone is where days that people give begin and end; nil is UTC.
+	Zone *time.Location
 	// Limits may be zero: then the defaults hold.
 	Limits Limits
 

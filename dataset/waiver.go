@@ -25,7 +25,7 @@ type AskWaiver struct {
 	Version   int
 	FindingID string
 	Reason    string
-	Expires   time.Time // zero: 90 days after the approval
+	Expires   string // a day (inclusive) or RFC 3339 time; empty: 90 days after the approval
 }
 
 // RequestWaiver asks for a waiver; a second person decides.
@@ -37,9 +37,9 @@ func (s *Service) RequestWaiver(ctx context.Context, actor access.Actor, ask Ask
 	if err := needReason(ask.Reason); err != nil {
 		return models.Waiver{}, err
 	}
-	now := s.Now().UTC()
-	if !ask.Expires.IsZero() && (!ask.Expires.After(now) || ask.Expires.After(now.Add(longestWaiver))) {
-		return models.Waiver{}, models.Errorf(models.Invalid, "the end of a waiver lies in the future, at most a year ahead")
+	expires, err := s.waiverEnd(ask.Expires)
+	if err != nil {
+		return models.Waiver{}, err
 	}
 	v, err := s.Store.Version(ctx, ask.DatasetID, ask.Version)
 	if err != nil {
@@ -58,12 +58,28 @@ func (s *Service) RequestWaiver(ctx context.Context, actor access.Actor, ask Ask
 	}
 	w := models.Waiver{
 		ID: id, DatasetID: v.DatasetID, Version: v.Number, FindingID: finding.ID, FileSHA256: f.SHA256, Path: f.Path,
-		Rule: finding.Rule, Reason: ask.Reason, RequestedBy: actor.UserID, RequestedAt: now, ExpiresAt: ask.Expires.UTC(),
-	}
-	if ask.Expires.IsZero() {
-		w.ExpiresAt = time.Time{}
+		Rule: finding.Rule, Reason: ask.Reason, RequestedBy: actor.UserID, RequestedAt: s.Now().UTC(), ExpiresAt: expires,
 	}
 	return w, s.Store.Update(ctx, func(ctx context.Context) error { return s.Store.SaveWaiver(ctx, w) })
+}
+
+// waiverEnd reads the wished end; the zero time when there is none.
+func (s *Service) waiverEnd(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	zone := s.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	end, err := models.EndOfDay(text, zone)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if now := s.Now(); !end.After(now) || end.After(now.Add(longestWaiver)) {
+		return time.Time{}, models.Errorf(models.Invalid, "the end of a waiver lies in the future, at most a year ahead")
+	}
+	return end, nil
 }
 
 // findFinding looks for the finding in the reports of the draft's files.

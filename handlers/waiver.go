@@ -62,11 +62,11 @@ func (a *api) viewWaiver(w models.Waiver) waiverView {
 
 type requestWaiverInput struct {
 	Body struct {
-		Dataset string    `json:"dataset"`
-		Version int       `json:"version" minimum:"1"`
-		Finding string    `json:"finding" doc:"Id of the finding, as the refusal of the registration names it."`
-		Reason  string    `json:"reason"`
-		Expires time.Time `json:"expires_at,omitzero" doc:"End; 90 days after the approval when absent, a year at most."`
+		Dataset string `json:"dataset"`
+		Version int    `json:"version" minimum:"1"`
+		Finding string `json:"finding" doc:"Id of the finding, as the refusal of the registration names it."`
+		Reason  string `json:"reason"`
+		Expires string `json:"expires_at,omitempty" doc:"End: a day (inclusive) or time; 90 days after the approval when absent, a year at most."`
 	}
 }
 

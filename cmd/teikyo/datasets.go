@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"teikyo/dataset"
+)
+
+// sweepEvery is how often a running server sweeps.
+const sweepEvery = time.Hour
+
+// openDatasets makes the use cases of datasets and sweeps what the process
+// before left behind; nobody is working yet.
+func (a *app) openDatasets(ctx context.Context) {
+	a.datasets = &dataset.Service{
+		Store: a.db, Objects: a.objects, KEK: a.kek, People: a.access, Now: a.clock.Now, Rand: a.rand, Zone: a.zone,
+	}
+	swept, err := a.datasets.SweepAtStart(ctx)
+	a.logSweep(swept, err)
+	a.loops = append(a.loops, a.sweepDatasets)
+}
+
+// sweepDatasets sweeps now and then until ctx ends.
+func (a *app) sweepDatasets(ctx context.Context) error {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+			swept, err := a.datasets.Sweep(ctx)
+			a.logSweep(swept, err)
+		}
+	}
+}
+
+// logSweep keeps a failed sweep from stopping a server: the next one comes.
+func (a *app) logSweep(swept dataset.Swept, err error) {
+	if err != nil {
+		a.log.Error("sweep", "error", err)
+		return
+	}
+	if swept != (dataset.Swept{}) {
+		a.log.Info("sweep", "objects", swept.Objects, "partial", swept.Partial, "drafts", swept.Drafts)
+	}
+}
