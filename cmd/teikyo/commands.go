@@ -7,9 +7,10 @@ func (c *cli) commands() []*cobra.Command {
 	return []*cobra.Command{
 		c.serveCommand(), c.configCommand(), c.doctorCommand(), c.issuerCommand(), c.ledgerCommand(), c.keyCommand(), c.versionCommand(),
 		c.setupCommand(), c.loginCommand(), c.logoutCommand(), c.whoamiCommand(), c.userCommand(), c.tokenCommand(),
-		c.recipientCommand(),
+		c.datasetCommand(), c.waiverCommand(), c.recipientCommand(),
 		c.agreementCommand(),
 		c.getCommand(), c.openCommand(), c.verifyCommand(), c.keygenCommand(),
-		c.noticeCommand(), c.requestCommand(), c.provisionCommand(),
+		c.demoCommand(),
+		c.noticeCommand(), c.requestCommand(), c.provisionCommand(), c.linkCommand(),
 	}
 }

@@ -60,7 +60,7 @@ func (c *cli) rootCommand() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.BoolVar(&c.json, "json", false, "print one JSON document on standard output, errors too")
 	flags.BoolVarP(&c.quiet, "quiet", "q", false, "print no words or progress on standard error")
-	flags.StringVar(&c.server, "server", "", "address of the server (default: where you signed in; TEIKYO_SERVER)")
+	flags.StringVar(&c.server, "server", c.server, "address of the server (default: where you signed in; TEIKYO_SERVER)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err.Error()) })
 	root.AddCommand(c.commands()...)
 	root.AddCommand(helpTopics()...)
