@@ -40,9 +40,15 @@ func DefaultHTTP() *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.ResponseHeaderTimeout = time.Minute
 	transport.MaxIdleConnsPerHost = 16
-	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse // nothing here redirects: a redirect could carry a token away
-	}}
+	return withoutRedirects(&http.Client{Transport: transport})
+}
+
+// withoutRedirects follows none: nothing here redirects, and a redirect could
+// carry a token away.
+func withoutRedirects(c *http.Client) *http.Client {
+	strict := *c
+	strict.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &strict
 }
 
 // Call sends in as JSON (nil: no body) and decodes the answer into out (nil:

@@ -138,10 +138,11 @@ func (g *Get) begin(ctx context.Context) (*run, error) {
 
 // connect knows the issuer before it spends a use of the link.
 func (r *run) connect(ctx context.Context, l link) error {
-	c := &Client{Base: l.base, HTTP: r.HTTP, UserAgent: r.UserAgent}
-	if c.HTTP == nil {
-		c.HTTP = DefaultHTTP()
+	transport := r.HTTP
+	if transport == nil {
+		transport = DefaultHTTP()
 	}
+	c := &Client{Base: l.base, HTTP: withoutRedirects(transport), UserAgent: r.UserAgent}
 	saved, found, err := loadSession(r.tree, l)
 	if err != nil {
 		return err
