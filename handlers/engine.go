@@ -15,6 +15,7 @@ import (
 	"teikyo/dataset"
 	"teikyo/provision"
 	"teikyo/recipient"
+	"teikyo/web"
 )
 
 // Config is what the edge needs. Every field must be set unless it says that it
@@ -24,6 +25,7 @@ type Config struct {
 	Datasets   *dataset.Service
 	Recipients *recipient.Service
 	Provisions *provision.Service
+	Links      *provision.Links
 	Ledger     LedgerReader
 	Issuer     Issuer
 	Health     Health
@@ -47,6 +49,9 @@ type api struct {
 	Config
 	engine *gin.Engine
 	huma   huma.API
+
+	pages   *web.Pages
+	redeems *redeemLimit
 }
 
 // New builds the HTTP handler of the server.
@@ -65,7 +70,11 @@ func New(cfg Config) (http.Handler, error) {
 	if err := engine.SetTrustedProxies(prefixStrings(cfg.TrustedProxies)); err != nil {
 		return nil, err
 	}
-	a := &api{Config: cfg, engine: engine}
+	pages, err := web.Load()
+	if err != nil {
+		return nil, err
+	}
+	a := &api{Config: cfg, engine: engine, pages: pages, redeems: newRedeemLimit(cfg.Now)}
 	engine.Use(a.requestID, a.logRequest, a.recoverPanic, a.securityHeaders, a.authenticate)
 	engine.NoRoute(func(c *gin.Context) { writeProblem(c, errNoRoute) })
 	engine.NoMethod(func(c *gin.Context) { writeProblem(c, errNoMethod) })

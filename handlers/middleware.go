@@ -46,7 +46,11 @@ func (a *api) requestID(c *gin.Context) {
 // pattern instead of the path, which may hold a link token or session secret.
 func (a *api) logRequest(c *gin.Context) {
 	start := time.Now()
+	defer a.logAnswer(c, start) // an aborted transfer leaves by a panic
 	c.Next()
+}
+
+func (a *api) logAnswer(c *gin.Context, start time.Time) {
 	if a.Observe != nil {
 		a.Observe(c.Request.Method, c.FullPath(), c.Writer.Status(), c.Writer.Size(), time.Since(start))
 	}

@@ -19,6 +19,8 @@ import (
 var (
 	errNoRoute  = models.Errorf(models.NotFound, "there is nothing at this address")
 	errNoMethod = models.Errorf(models.Invalid, "this address does not answer that method")
+	errBadRange = models.Errorf(models.Invalid, "one range of bytes a request is served, written like bytes=0-499; "+
+		"ask for the others one by one")
 )
 
 // Problem is the body of every error answer (RFC 9457). Type is stable; Detail
@@ -97,6 +99,9 @@ func problemOf(err error, signedIn bool, requestID string) *Problem {
 	}
 	if errors.Is(err, errNoMethod) {
 		status = http.StatusMethodNotAllowed
+	}
+	if errors.Is(err, errBadRange) {
+		status = http.StatusBadRequest
 	}
 	p := &Problem{
 		Type: "urn:teikyo:problem:" + string(kind), Title: title, Status: status, Request: requestID,

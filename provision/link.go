@@ -304,9 +304,13 @@ type LinkPage struct {
 	Ends      time.Time // the earliest end
 	UsesLeft  int
 	Provider  string
+	Issuer    IssuerName
 	// Statement says what class of information it is, by language.
 	Statement map[string]string
 }
+
+// IssuerName is how programs know the issuer.
+type IssuerName struct{ Origin, Fingerprint string }
 
 // Page looks at a link without changing anything: mail scanners follow links.
 // A token that is tampered with or unknown is NotFound, a genuine one that has
@@ -319,8 +323,10 @@ func (s *Links) Page(ctx context.Context, token string) (LinkPage, error) {
 	if err := json.Unmarshal(p.Provision.Record, &p.Record); err != nil {
 		return p, models.Wrap(models.Integrity, err, "the stored provision record is damaged; tell the issuer")
 	}
+	issuer := s.Keys.Issuer()
+	p.Issuer = IssuerName{issuer.Origin, issuer.Fingerprint()}
 	if p.Provider = s.Organisation; p.Provider == "" {
-		p.Provider = s.Keys.Issuer().Origin
+		p.Provider = issuer.Origin
 	}
 	p.Statement = map[string]string{}
 	for _, lang := range wording.Languages() {

@@ -20,11 +20,12 @@ import (
 )
 
 // openServices makes the use cases.
-func (a *app) openServices(context.Context) error {
+func (a *app) openServices(ctx context.Context) error {
 	a.access = &access.Service{
 		Store: a.db, Recipients: a.db, Hasher: crypto.NewPasswordHasher(a.rand, runtime.NumCPU()),
 		Now: a.clock.Now, Rand: a.rand, OnSetupUsed: a.removeSetupCode,
 	}
+	a.openDatasets(ctx)
 	a.recipients = &recipient.Service{
 		Store: a.db, People: a.access, KEK: a.kek, Issuer: a.issuer, Now: a.clock.Now, Rand: a.rand, Zone: a.zone,
 	}
@@ -41,6 +42,13 @@ func (a *app) openProvisions() error {
 		Organisation: a.cfg.Issuer.Name, MayIssue: a.mayIssue, Now: a.clock.Now, Rand: a.rand, Zone: a.zone,
 		FiscalYearStart: time.Month(a.cfg.FiscalYearStart),
 	}
+	a.links = &provision.Links{
+		Store: a.db, Parcels: a.provisions, Keys: a.keys, Texts: texts, Organisation: a.cfg.Issuer.Name,
+		PublicURL: a.publicURL, AllowUnbound: a.cfg.Links.AllowUnbound, TTL: a.cfg.Links.TTL, MaxTTL: a.cfg.Links.MaxTTL,
+		Now: a.clock.Now, Rand: a.rand, Failed: func(err error) { a.log.Error("downloads", "error", err) },
+	}
+	a.db.OnRevoke(a.links.Wake)
+	a.loops = append(a.loops, a.links.Run, a.sweepPacks)
 	return nil
 }
 
@@ -56,7 +64,7 @@ func (a *app) openHandler(context.Context) error {
 		return models.Wrap(models.Invalid, nil, err.Error())
 	}
 	a.handler, err = handlers.New(handlers.Config{
-		Access: a.access, Datasets: a.datasets, Recipients: a.recipients, Provisions: a.provisions,
+		Access: a.access, Datasets: a.datasets, Recipients: a.recipients, Provisions: a.provisions, Links: a.links,
 		Ledger: a.db, Issuer: a, Health: a,
 		PublicURL: a.publicURL, TrustedProxies: proxies, Log: a.log, Now: a.clock.Now, Version: buildinfo.Version(),
 		Observe: a.metrics.observe,
