@@ -60,7 +60,10 @@ func (s *Service) ground(ctx context.Context, req models.Request, now time.Time)
 	})
 	load(func() error {
 		g.agreement, err = s.Store.Agreement(ctx, req.AgreementID)
-		return named(err, "agreement", req.AgreementID)
+		if models.IsKind(err, models.NotFound) { // not told apart from one of another recipient
+			return noAgreement(req.RecipientID, req.AgreementID)
+		}
+		return err
 	})
 	load(func() error { g.key, err = s.Store.RecipientKey(ctx, req.KeyID); return named(err, "key", req.KeyID) })
 	load(func() error { g.waivers, err = s.waivers(ctx, g.version, now); return err })
@@ -152,8 +155,7 @@ func (s *Service) checkRecipient(r models.Recipient, now time.Time) error {
 func (s *Service) checkAgreement(req models.Request, g ground, now time.Time) error {
 	a := g.agreement
 	if a.RecipientID != req.RecipientID {
-		return models.Errorf(models.NotFound, "the recipient %s has no agreement %s; see teikyo agreement list %s",
-			req.RecipientID, req.AgreementID, req.RecipientID)
+		return noAgreement(req.RecipientID, req.AgreementID)
 	}
 	const add = "add an agreement that does (teikyo agreement add)"
 	switch {
@@ -169,6 +171,11 @@ func (s *Service) checkAgreement(req models.Request, g ground, now time.Time) er
 		return models.Errorf(models.Conflict, "the agreement %s does not cover the method %s; %s", a.Number, req.Method, add)
 	}
 	return nil
+}
+
+func noAgreement(recipientID, name string) error {
+	return models.Errorf(models.NotFound, "the recipient %s has no agreement %q; see teikyo agreement list --recipient %s",
+		recipientID, name, recipientID)
 }
 
 func (s *Service) checkKey(g ground, now time.Time) error {

@@ -103,7 +103,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		{"version", func(d *draft) { d.Version = 7 }, models.NotFound, "there is no version"},
 		{"recipient", func(d *draft) { d.RecipientID = "r-none" }, models.NotFound, "not found"},
 		{"agreement", func(d *draft) { d.Agreement = "C-1" }, models.NotFound, `has no agreement "C-1"`},
-		{"agreement by id", func(d *draft) { d.Agreement = "a-bbbbbbbbbbbbbbbb" }, models.NotFound, "there is no agreement"},
+		{"agreement by id", func(d *draft) { d.Agreement = "a-bbbbbbbbbbbbbbbb" }, models.NotFound, `has no agreement "a-bbbbbbbbbbbbbbbb"`},
 		{"purpose not agreed", func(d *draft) { d.Purpose = models.PublicHealth }, models.Conflict, "has no agreement that is active and covers"},
 		{"purpose not in the named agreement", func(d *draft) { d.Purpose, d.Agreement = models.PublicHealth, "C-2026/1" }, models.Conflict, "does not cover the purpose public-health"},
 		{"key", func(d *draft) { d.Key = "abcde" }, models.NotFound, `has no key "abcde"`},

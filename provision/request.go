@@ -277,8 +277,7 @@ func (s *Service) resolveAgreement(ctx context.Context, d Draft, class models.Da
 	case len(list) > 1:
 		return "", models.Errorf(models.Conflict, "the recipient %s has several agreements that fit; name one by its id (--agreement)", d.RecipientID)
 	case d.Agreement != "":
-		return "", models.Errorf(models.NotFound, "the recipient %s has no agreement %q; see teikyo agreement list %s",
-			d.RecipientID, d.Agreement, d.RecipientID)
+		return "", noAgreement(d.RecipientID, d.Agreement)
 	default:
 		return "", models.Errorf(models.Conflict, "the recipient %s has no agreement that is active and covers %s data, the purpose %s "+
 			"and the method %s; add one (teikyo agreement add)", d.RecipientID, class, d.Purpose, d.Method)
