@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net"
 	"time"
 
 	"teikyo/handlers"
@@ -84,6 +85,9 @@ func (a *app) warnings() []string {
 	var list []string
 	if same, err := datadir.SameDisk(a.folder.Root(), a.secondDir); err == nil && same {
 		list = append(list, "the second place for checkpoints is on the same disk as the data: a restored snapshot of that disk would not be noticed; set checkpoints_dir")
+	}
+	if addr, ok := a.listener.Addr().(*net.TCPAddr); ok && addr.IP.IsUnspecified() && a.cfg.PublicURL == "" {
+		list = append(list, "public_url is not set: links start with "+a.publicURL+", which nobody can reach")
 	}
 	if a.cfg.AdminIsPublic() {
 		list = append(list, "admin_listen reaches beyond this machine and asks for no password")
