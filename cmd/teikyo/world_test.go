@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -218,9 +219,14 @@ func (p *person) passwordFile() string {
 
 // try runs the program as this person.
 func (p *person) try(stdin string, args ...string) (code int, stdout, stderr string) {
+	return p.tryUntil(p.w.t.Context(), stdin, args...)
+}
+
+// tryUntil is try that is interrupted when ctx ends.
+func (p *person) tryUntil(ctx context.Context, stdin string, args ...string) (code int, stdout, stderr string) {
 	var out, errOut bytes.Buffer
 	c := &cli{in: strings.NewReader(stdin), out: &out, err: &errOut, home: p.home}
-	code = c.run(p.w.t.Context(), append(args, "--server", p.w.door.url()))
+	code = c.run(ctx, append(args, "--server", p.w.door.url()))
 	return code, out.String(), errOut.String()
 }
 
