@@ -63,7 +63,7 @@ func (s *Service) Create(ctx context.Context, actor access.Actor, n New, nv NewV
 	}
 	ds := models.Dataset{
 		ID: id, Title: n.Title, Description: n.Description, Class: n.Class, SourceKind: n.SourceKind,
-		Language: n.Language, CreatedBy: actor.UserID, CreatedAt: s.Now().UTC(),
+		Language: n.Language, CreatedBy: actor.UserID, CreatedAt: s.now(),
 	}
 	v := s.draft(actor, ds.ID, 1, nv)
 	err = s.Store.Update(ctx, func(ctx context.Context) error {
@@ -111,7 +111,7 @@ func (s *Service) AddVersion(ctx context.Context, actor access.Actor, id string,
 }
 
 func (s *Service) draft(actor access.Actor, id string, number int, nv NewVersion) models.Version {
-	now := s.Now().UTC()
+	now := s.now()
 	v := models.Version{
 		DatasetID: id, Number: number, State: models.VersionDraft, Terms: nv.Terms, Schema: nv.Schema,
 		Profile: nv.Profile, PQRequired: nv.PQRequired, PeriodFrom: nv.PeriodFrom, PeriodTo: nv.PeriodTo,

@@ -48,7 +48,7 @@ func (s *Service) end(
 		if err := models.CheckTransition(v.State, to); err != nil {
 			return err
 		}
-		v.State, v.EndedBy, v.EndedAt, v.EndReason = to, actor.UserID, s.Now().UTC(), reason
+		v.State, v.EndedBy, v.EndedAt, v.EndReason = to, actor.UserID, s.now(), reason
 		if err := s.Store.SaveVersion(ctx, v); err != nil {
 			return err
 		}

@@ -109,7 +109,7 @@ func (s *Service) storedReport(r deid.Report, sha256hex string) (models.GateRepo
 	}
 	return models.GateReport{
 		ID: id, SHA256: sha256hex, Profile: r.Profile, Verdict: string(r.Verdict), Findings: r.Findings, Report: text,
-		CreatedAt: s.Now().UTC(),
+		CreatedAt: s.now(),
 	}, nil
 }
 

@@ -322,7 +322,7 @@ func (s *Service) frozen(v models.Version, r *review, actor access.Actor) models
 	}
 	v.FileCount, v.TotalSize = r.files, r.size
 	v.Digest = hex.EncodeToString(r.digest.Sum(nil))
-	v.RegisteredBy, v.RegisteredAt = actor.UserID, s.Now().UTC()
+	v.RegisteredBy, v.RegisteredAt = actor.UserID, s.now()
 	v.UpdatedAt = v.RegisteredAt
 	return v
 }

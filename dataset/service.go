@@ -32,6 +32,9 @@ type Service struct {
 	running running
 }
 
+// now is the clock at the precision of the rows.
+func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Microsecond) }
+
 // Limits bound what one registration may hold. A zero field is its default.
 type Limits struct {
 	MaxFile     int64         // plaintext bytes of one file; default 16 TiB

@@ -85,7 +85,7 @@ func (u *upload) newSealed(ctx context.Context) error {
 	if u.key, err = crypto.NewFileKey(u.s.Rand); err != nil {
 		return models.Wrap(models.Internal, err, "no randomness for a new key")
 	}
-	now := u.s.Now().UTC()
+	now := u.s.now()
 	u.sealed = models.SealedFile{ID: id, State: models.SealedUploading, CreatedAt: now, UpdatedAt: now}
 	u.sealed.KEKID, u.sealed.WrappedKey, err = crypto.WrapFileKey(ctx, u.s.KEK, u.key, draftContext(id))
 	if err != nil {
@@ -139,7 +139,7 @@ func (u *upload) addFile(ctx context.Context) error {
 	}
 	u.file = models.File{
 		ID: id, DatasetID: u.in.DatasetID, Version: u.in.Version, Number: -1, Path: u.in.Path, Items: u.in.Items,
-		MediaType: mediaType(u.in), SealedID: u.sealed.ID, CreatedAt: u.s.Now().UTC(),
+		MediaType: mediaType(u.in), SealedID: u.sealed.ID, CreatedAt: u.s.now(),
 	}
 	if err := u.s.Store.SaveSealedFile(ctx, u.sealed); err != nil {
 		return err
@@ -193,7 +193,7 @@ func (u *upload) replace(ctx context.Context) error {
 func (u *upload) save(
 	ctx context.Context, next models.SealedFile, segment models.Segment, also func(ctx context.Context) error,
 ) error {
-	next.UpdatedAt = u.s.Now().UTC()
+	next.UpdatedAt = u.s.now()
 	refused := false
 	err := u.s.Store.Update(ctx, func(ctx context.Context) error {
 		if err := u.stillMine(ctx); err != nil {

@@ -58,7 +58,7 @@ func (s *Service) RequestWaiver(ctx context.Context, actor access.Actor, ask Ask
 	}
 	w := models.Waiver{
 		ID: id, DatasetID: v.DatasetID, Version: v.Number, FindingID: finding.ID, FileSHA256: f.SHA256, Path: f.Path,
-		Rule: finding.Rule, Reason: ask.Reason, RequestedBy: actor.UserID, RequestedAt: s.Now().UTC(), ExpiresAt: expires,
+		Rule: finding.Rule, Reason: ask.Reason, RequestedBy: actor.UserID, RequestedAt: s.now(), ExpiresAt: expires,
 	}
 	return w, s.Store.Update(ctx, func(ctx context.Context) error { return s.Store.SaveWaiver(ctx, w) })
 }
@@ -140,7 +140,7 @@ func (s *Service) ApproveWaiver(ctx context.Context, actor access.Actor, id, wor
 		if err != nil {
 			return err
 		}
-		now := s.Now().UTC()
+		now := s.now()
 		if w.ExpiresAt.IsZero() {
 			w.ExpiresAt = now.Add(waiverTime)
 		}
@@ -170,7 +170,7 @@ func (s *Service) RejectWaiver(ctx context.Context, actor access.Actor, id, word
 		return models.Waiver{}, err
 	}
 	return s.decide(ctx, id, words, func(_ context.Context, w *models.Waiver) error {
-		w.RejectedBy, w.RejectedAt = actor.UserID, s.Now().UTC()
+		w.RejectedBy, w.RejectedAt = actor.UserID, s.now()
 		return nil
 	})
 }
