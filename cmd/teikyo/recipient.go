@@ -29,7 +29,8 @@ func (c *cli) send(cmd *cobra.Command, method, path string, in any) (json.RawMes
 		return nil, err
 	}
 	var answer json.RawMessage
-	return answer, api.Call(cmd.Context(), method, "/api/v1"+path, in, &answer)
+	err = api.Call(cmd.Context(), method, "/api/v1"+path, in, &answer)
+	return answer, err
 }
 
 var recipientFields = []string{
