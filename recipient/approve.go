@@ -37,6 +37,11 @@ func (s *Service) Approve(ctx context.Context, actor access.Actor, id, until, re
 		if err := s.move(rcpt, models.RecipientApproved); err != nil {
 			return decision{}, err
 		}
+		if end.Before(rcpt.ApprovedUntil) { // running downloads must hear of it
+			if err := s.Store.Revoke(ctx); err != nil {
+				return decision{}, err
+			}
+		}
 		rcpt.ApprovedUntil, rcpt.Independence, rcpt.Reason = end, independence, reason
 		profile := profileOf(*rcpt)
 		return decision{reason, end, independence, &profile}, nil
