@@ -25,15 +25,16 @@ func parseLink(text string) (link, error) {
 		u.Scheme != "https" && u.Scheme != "http" {
 		return link{}, badLink()
 	}
-	at := strings.LastIndex(u.Path, "/d/")
+	path := u.EscapedPath()
+	at := strings.LastIndex(path, "/d/")
 	if at < 0 {
 		return link{}, badLink()
 	}
-	token := u.Path[at+len("/d/"):]
+	token := path[at+len("/d/"):]
 	if token == "" || strings.Trim(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
 		return link{}, badLink()
 	}
-	return link{base: u.Scheme + "://" + u.Host + u.EscapedPath()[:at], token: token}, nil
+	return link{base: u.Scheme + "://" + u.Host + path[:at], token: token}, nil
 }
 
 func badLink() error {

@@ -48,6 +48,8 @@ func NewPerson(t testing.TB, pq bool) Person {
 type Issuer struct {
 	Keys *crypto.SigningKeys
 	Log  *ledgertest.MemoryLog
+	// Sign signs manifests in place of the issuer's key; nil: that one.
+	Sign *crypto.SigningKey
 }
 
 // NewIssuer makes an issuer with new keys and a few entries in its ledger.
@@ -213,18 +215,26 @@ func (i *Issuer) sign(t testing.TB, p Parcel, files map[string]crypto.ManifestFi
 	}
 	check(t, m.Close())
 	p.Tree["manifest.json"] = text.Bytes()
-	p.Tree["manifest.json.sig"], err = crypto.SignManifestDigest(i.Keys.ManifestKey(), m.SHA512())
+	key := i.Keys.ManifestKey()
+	if i.Sign != nil {
+		key = *i.Sign
+	}
+	p.Tree["manifest.json.sig"], err = crypto.SignManifestDigest(key, m.SHA512())
 	check(t, err)
 }
 
 // record appends the entry and makes the receipt.
 func (i *Issuer) record(t testing.TB, p Parcel) {
 	t.Helper()
+	at := Noon()
+	if last := i.Log.Row.Time.Add(time.Millisecond); last.After(at) {
+		at = last
+	}
 	rec, err := i.Log.Append(ledger.Entry{
 		Kind:           ledger.ProvisionIssued,
 		IDs:            map[string]string{"provision": p.Provision, "recipient": "r-aaaaaaaaaaaaaaaa", "dataset": p.Content.Dataset},
 		ManifestSHA256: Digest(p.Tree["manifest.json"]),
-	}, Noon().Add(time.Duration(i.Log.Row.Size)*time.Millisecond))
+	}, at)
 	check(t, err)
 	p.Tree["RECEIPT.tlog-proof"], err = ledger.WriteReceipt(rec.Index, rec.Leaf, i.Log, i.Checkpoint(t))
 	check(t, err)

@@ -59,7 +59,7 @@ func (f Folders) open(name string) (*os.File, error) {
 			continue
 		}
 		if err != nil {
-			return nil, arrival.DiskError(err, name+" cannot be read")
+			return nil, arrival.DiskError(err, name+" cannot be read (links that lead out of the folder are not followed)")
 		}
 		if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
 			file.Close()

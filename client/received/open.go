@@ -43,7 +43,7 @@ func (f Folders) Open(ctx context.Context, p *Parcel, id crypto.Identity, into *
 		if err != nil {
 			return err
 		}
-		return f.take(ctx, d.Sealed.Path, in)
+		return f.take(ctx, d.Sealed.Path, d.Sealed.Size, in)
 	})
 	return report, err
 }
@@ -58,7 +58,7 @@ func (f Folders) copyDocuments(ctx context.Context, p *Parcel, into *arrival.Tre
 		if err != nil {
 			return err
 		}
-		if err := f.take(ctx, d.Path, in); err != nil {
+		if err := f.take(ctx, d.Path, d.Size, in); err != nil {
 			return err
 		}
 	}
@@ -74,9 +74,8 @@ func (f Folders) copyDocuments(ctx context.Context, p *Parcel, into *arrival.Tre
 	return nil
 }
 
-// take receives one file from the folders. What was left of an earlier run may
-// be wrong, so that a failure is tried once from the start.
-func (f Folders) take(ctx context.Context, name string, in arrival.Incoming) error {
+// take receives one file from the folders.
+func (f Folders) take(ctx context.Context, name string, size int64, in arrival.Incoming) error {
 	defer in.Close()
 	src, err := f.open(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -86,5 +85,8 @@ func (f Folders) take(ctx context.Context, name string, in arrival.Incoming) err
 		return err
 	}
 	defer src.Close()
+	if err := checkSize(src, size); err != nil {
+		return err
+	}
 	return arrival.Twice(in, func() error { return feed(ctx, in, src) })
 }
