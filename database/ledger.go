@@ -3,7 +3,6 @@ package database
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"time"
 
@@ -41,12 +40,13 @@ func (db *DB) appendAll(c *change) (ledgerTree, error) {
 	if err := db.askGate(c.entries); err != nil {
 		return ledgerTree{}, err
 	}
-	tree, err := db.lockHead(c.tx)
+	rows := ledgerRows{ctx: c.tx.Statement.Context, raw: c.raw, sql: db.ledgerSQL}
+	tree, err := db.lockHead(rows)
 	if err != nil {
 		return ledgerTree{}, err
 	}
 	for _, e := range c.entries {
-		if err := db.appendOne(c.tx, &tree, e); err != nil {
+		if err := db.appendOne(rows, &tree, tree.reader(c.tx), e); err != nil {
 			return ledgerTree{}, err
 		}
 	}
@@ -55,9 +55,7 @@ func (db *DB) appendAll(c *change) (ledgerTree, error) {
 		return ledgerTree{}, models.Wrap(models.Integrity, err, "the ledger's hashes are damaged; run teikyo ledger verify")
 	}
 	tree.Hash = root
-	err = c.tx.Exec("UPDATE ledger_head SET size = ?, root = ?, at = ? WHERE id = 1",
-		tree.N, root[:], toMicros(tree.at)).Error
-	if err != nil {
+	if err := rows.moveHead(tree); err != nil {
 		return ledgerTree{}, db.fault(err, "the ledger could not be written")
 	}
 	tree.prune()
@@ -77,29 +75,18 @@ func (db *DB) askGate(entries []*ledger.Entry) error {
 }
 
 // lockHead reads the head row and holds it until the end of the transaction.
-func (db *DB) lockHead(tx *gorm.DB) (ledgerTree, error) {
-	query := "SELECT size, root, at FROM ledger_head WHERE id = 1"
-	if db.isPostgres() {
-		query += " FOR UPDATE"
-	}
-	var row headRow
-	err := tx.Raw(query).Row().Scan(&row.Size, &row.Root, &row.At)
+func (db *DB) lockHead(rows ledgerRows) (ledgerTree, error) {
+	size, at, err := rows.lockHead()
 	if err != nil {
 		return ledgerTree{}, db.fault(err, "the ledger's head cannot be read")
 	}
-	if cached, ok := db.head.at(row.Size); ok {
+	if cached, ok := db.head.at(size); ok {
 		return cached, nil
 	}
-	return ledgerTree{Tree: tlog.Tree{N: row.Size}, at: fromMicros(row.At), edge: map[int64]tlog.Hash{}, valid: true}, nil
+	return ledgerTree{Tree: tlog.Tree{N: size}, at: fromMicros(at), edge: map[int64]tlog.Hash{}, valid: true}, nil
 }
 
-type headRow struct {
-	Size int64
-	Root []byte
-	At   int64
-}
-
-func (db *DB) appendOne(tx *gorm.DB, tree *ledgerTree, e *ledger.Entry) error {
+func (db *DB) appendOne(rows ledgerRows, tree *ledgerTree, r tlog.HashReader, e *ledger.Entry) error {
 	at := db.opts.Now().UTC().Truncate(time.Millisecond)
 	if at.Before(tree.at) { // DESIGN decision 20: time in the ledger never goes back
 		at = tree.at
@@ -109,11 +96,12 @@ func (db *DB) appendOne(tx *gorm.DB, tree *ledgerTree, e *ledger.Entry) error {
 		return models.Wrap(models.Internal, err, "a ledger entry could not be built; nothing was changed")
 	}
 	index := tree.N
-	hashes, err := ledger.Hashes(index, leaf, tree.reader(tx))
+	hashes, err := ledger.Hashes(index, leaf, r)
 	if err != nil {
 		return models.Wrap(models.Integrity, err, "the ledger's hashes are damaged; run teikyo ledger verify")
 	}
-	if err := insertEntry(tx, index, at, e, leaf, salt, details, hashes); err != nil {
+	row := ledgerRow{index: index, at: at, kind: e.Kind, leaf: leaf, salt: salt, details: details, hashes: hashes, ids: e.IDs}
+	if err := rows.insert(row); err != nil {
 		return db.fault(err, "the ledger could not be written")
 	}
 	for i, h := range hashes {
@@ -122,47 +110,6 @@ func (db *DB) appendOne(tx *gorm.DB, tree *ledgerTree, e *ledger.Entry) error {
 	tree.N, tree.at = index+1, at
 	e.Index, e.Time = index, at
 	return nil
-}
-
-func insertEntry(tx *gorm.DB, index int64, at time.Time, e *ledger.Entry, leaf, salt, details []byte, hashes []tlog.Hash) error {
-	err := tx.Exec("INSERT INTO ledger_entries (idx, leaf, kind, at) VALUES (?, ?, ?, ?)",
-		index, leaf, string(e.Kind), toMicros(at)).Error
-	if err != nil {
-		return err
-	}
-	err = tx.Exec("INSERT INTO ledger_details (idx, salt, details) VALUES (?, ?, ?)", index, salt, details).Error
-	if err != nil {
-		return err
-	}
-	args := make([]any, 0, 2*len(hashes))
-	for i, h := range hashes {
-		args = append(args, tlog.StoredHashIndex(0, index)+int64(i), h[:])
-	}
-	if err := tx.Exec(insertHashes+placeholders("(?, ?)", len(hashes)), args...).Error; err != nil {
-		return err
-	}
-	return insertSubjects(tx, index, e.IDs)
-}
-
-const (
-	insertHashes      = "INSERT INTO ledger_hashes (idx, hash) VALUES "
-	insertSubjectRows = "INSERT INTO ledger_subjects (noun, id, idx) VALUES "
-)
-
-func insertSubjects(tx *gorm.DB, index int64, ids map[string]string) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	args := make([]any, 0, 3*len(ids))
-	for noun, id := range ids {
-		args = append(args, noun, id, index)
-	}
-	return tx.Exec(insertSubjectRows+placeholders("(?, ?, ?)", len(ids)), args...).Error
-}
-
-// placeholders repeats a row of placeholders n times: it makes no SQL from data.
-func placeholders(row string, n int) string {
-	return strings.Repeat(row+", ", n-1) + row
 }
 
 // reader gives tlog the hashes it asks for: the right edge from memory, the

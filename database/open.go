@@ -42,14 +42,15 @@ type Options struct {
 
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
-	opts   Options
-	write  *gorm.DB // SQLite: one connection, BEGIN IMMEDIATE
-	read   *gorm.DB
-	turn   chan struct{} // SQLite: the fair queue of writers; nil on PostgreSQL
-	head   headCache
-	notify subscribers
-	second secondPlace
-	dead   fatalState
+	opts      Options
+	write     *gorm.DB // SQLite: one connection, BEGIN IMMEDIATE
+	read      *gorm.DB
+	turn      chan struct{} // SQLite: the fair queue of writers; nil on PostgreSQL
+	head      headCache
+	ledgerSQL *ledgerSQL
+	notify    subscribers
+	second    secondPlace
+	dead      fatalState
 
 	revoked wakers
 }
@@ -79,6 +80,10 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 		return nil, err
 	}
 	if err := db.migrate(ctx); err != nil {
+		db.Close()
+		return nil, err
+	}
+	if db.ledgerSQL, err = db.prepareLedger(ctx); err != nil {
 		db.Close()
 		return nil, err
 	}
@@ -149,12 +154,16 @@ func (db *DB) openSQLite(ctx context.Context, path string) error {
 // checkSQLite refuses a connection whose settings are not what durability and
 // integrity need.
 func (db *DB) checkSQLite(ctx context.Context) error {
+	pool, err := db.pool()
+	if err != nil {
+		return err
+	}
 	want := []struct{ pragma, value string }{
 		{"PRAGMA journal_mode", "wal"}, {"PRAGMA synchronous", "2"}, {"PRAGMA foreign_keys", "1"},
 	}
 	for _, w := range want {
 		var got string
-		if err := db.write.WithContext(ctx).Raw(w.pragma).Scan(&got).Error; err != nil {
+		if err := pool.QueryRowContext(ctx, w.pragma).Scan(&got); err != nil {
 			return translate(err, "the database does not answer")
 		}
 		if got != w.value {

@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"database/sql"
 	"sync"
 
 	"gorm.io/gorm"
@@ -13,7 +14,8 @@ import (
 // change is an open transaction: it travels in the context, so that every
 // method of DB that is called inside Update takes part in it.
 type change struct {
-	tx      *gorm.DB
+	raw     *sql.Tx
+	tx      *gorm.DB // on raw
 	entries []*ledger.Entry
 	after   []func()
 }
@@ -73,9 +75,8 @@ func (db *DB) takeTurn(ctx context.Context) (func(), error) {
 }
 
 func (db *DB) transact(ctx context.Context, c *change, fn func(ctx context.Context) error) (ledgerTree, error) {
-	c.tx = db.write.WithContext(ctx).Begin()
-	if c.tx.Error != nil {
-		return ledgerTree{}, db.fault(c.tx.Error, "the database is not writable now; try again")
+	if err := db.begin(ctx, c); err != nil {
+		return ledgerTree{}, db.fault(err, "the database is not writable now; try again")
 	}
 	done := false
 	defer func() {
@@ -96,6 +97,22 @@ func (db *DB) transact(ctx context.Context, c *change, fn func(ctx context.Conte
 	}
 	db.head.keep(tree)
 	return tree, nil
+}
+
+// begin opens the transaction of c. GORM's own Begin would wrap it in a cache of
+// statements that prepares each of them anew every time: a statement that was
+// prepared inside a transaction belongs to it.
+func (db *DB) begin(ctx context.Context, c *change) error {
+	pool, err := db.pool()
+	if err != nil {
+		return err
+	}
+	if c.raw, err = pool.BeginTx(ctx, nil); err != nil {
+		return err
+	}
+	c.tx = db.write.WithContext(ctx)
+	c.tx.Statement.ConnPool = c.raw
+	return nil
 }
 
 // conn is the transaction or the snapshot of ctx, or the pool for reading.

@@ -1,0 +1,136 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"teikyo/ledger"
+)
+
+// rowsAtOnce is how many hashes or subjects one statement inserts at most.
+const rowsAtOnce = 8
+
+// ledgerSQL are the statements of an append. They are prepared once and go past
+// GORM: with the head locked, making them anew took longer than running them.
+type ledgerSQL struct {
+	readHead, moveHead, entry, details *sql.Stmt
+
+	hashes   [rowsAtOnce + 1]*sql.Stmt // by the number of rows, from 1 on
+	subjects [rowsAtOnce + 1]*sql.Stmt
+}
+
+func (db *DB) prepareLedger(ctx context.Context) (*ledgerSQL, error) {
+	pool, err := db.pool()
+	if err != nil {
+		return nil, err
+	}
+	prepare := func(query string) *sql.Stmt {
+		if err != nil {
+			return nil
+		}
+		if db.isPostgres() {
+			query = numbered(query)
+		}
+		var stmt *sql.Stmt
+		stmt, err = pool.PrepareContext(ctx, query)
+		return stmt
+	}
+	readHead := "SELECT size, at FROM ledger_head WHERE id = 1"
+	if db.isPostgres() {
+		readHead += " FOR UPDATE"
+	}
+	s := &ledgerSQL{
+		readHead: prepare(readHead),
+		moveHead: prepare("UPDATE ledger_head SET size = ?, root = ?, at = ? WHERE id = 1"),
+		entry:    prepare("INSERT INTO ledger_entries (idx, leaf, kind, at) VALUES (?, ?, ?, ?)"),
+		details:  prepare("INSERT INTO ledger_details (idx, salt, details) VALUES (?, ?, ?)"),
+	}
+	for n := 1; n <= rowsAtOnce; n++ {
+		s.hashes[n] = prepare("INSERT INTO ledger_hashes (idx, hash) VALUES (?, ?)" + strings.Repeat(", (?, ?)", n-1))
+		s.subjects[n] = prepare("INSERT INTO ledger_subjects (noun, id, idx) VALUES (?, ?, ?)" + strings.Repeat(", (?, ?, ?)", n-1))
+	}
+	return s, translate(err, "the ledger's tables are not what they should be; restore the database")
+}
+
+// numbered writes placeholders as PostgreSQL wants them: $1, $2 and so on.
+func numbered(query string) string {
+	parts := strings.Split(query, "?")
+	var b strings.Builder
+	b.WriteString(parts[0])
+	for i, part := range parts[1:] {
+		b.WriteString("$" + strconv.Itoa(i+1) + part)
+	}
+	return b.String()
+}
+
+// ledgerRows reads and writes the ledger's tables in one transaction.
+type ledgerRows struct {
+	ctx context.Context
+	raw *sql.Tx
+	sql *ledgerSQL
+}
+
+// lockHead is the number of entries and the time of the newest one in
+// microseconds; PostgreSQL locks the row, SQLite has locked the database.
+func (r ledgerRows) lockHead() (size, at int64, err error) {
+	err = r.raw.StmtContext(r.ctx, r.sql.readHead).QueryRowContext(r.ctx).Scan(&size, &at)
+	return size, at, err
+}
+
+func (r ledgerRows) moveHead(tree ledgerTree) error {
+	return r.exec(r.sql.moveHead, tree.N, tree.Hash[:], toMicros(tree.at))
+}
+
+// ledgerRow is an entry as the tables hold it.
+type ledgerRow struct {
+	index               int64
+	at                  time.Time
+	kind                ledger.Kind
+	leaf, salt, details []byte
+	hashes              []tlog.Hash // from tlog.StoredHashIndex(0, index) on
+	ids                 map[string]string
+}
+
+func (r ledgerRows) insert(row ledgerRow) error {
+	if err := r.exec(r.sql.entry, row.index, row.leaf, string(row.kind), toMicros(row.at)); err != nil {
+		return err
+	}
+	if err := r.exec(r.sql.details, row.index, row.salt, row.details); err != nil {
+		return err
+	}
+	args := make([]any, 0, 2*len(row.hashes))
+	first := tlog.StoredHashIndex(0, row.index)
+	for i := range row.hashes {
+		args = append(args, first+int64(i), row.hashes[i][:])
+	}
+	if err := r.insertMany(&r.sql.hashes, 2, args); err != nil {
+		return err
+	}
+	args = make([]any, 0, 3*len(row.ids))
+	for noun, id := range row.ids {
+		args = append(args, noun, id, row.index)
+	}
+	return r.insertMany(&r.sql.subjects, 3, args)
+}
+
+// insertMany inserts rows of that many columns.
+func (r ledgerRows) insertMany(by *[rowsAtOnce + 1]*sql.Stmt, columns int, args []any) error {
+	for len(args) > 0 {
+		n := min(len(args)/columns, rowsAtOnce)
+		if err := r.exec(by[n], args[:n*columns]...); err != nil {
+			return err
+		}
+		args = args[n*columns:]
+	}
+	return nil
+}
+
+func (r ledgerRows) exec(stmt *sql.Stmt, args ...any) error {
+	_, err := r.raw.StmtContext(r.ctx, stmt).ExecContext(r.ctx, args...)
+	return err
+}
