@@ -181,7 +181,7 @@ func (a *api) signOut(ctx context.Context, actor access.Actor, _ *none) (*signOu
 	return &signOutOutput{SetCookie: sessionCookie("", 0)}, nil
 }
 
-func (a *api) listUsers(ctx context.Context, actor access.Actor, in *pageInput) (*body[listOf[UserView]], error) {
+func (a *api) listUsers(ctx context.Context, actor access.Actor, in *PageInput) (*body[listOf[UserView]], error) {
 	users, err := a.Access.Users(ctx, actor, in.page())
 	cursor := func(u models.User) string { return models.TimeCursor(u.CreatedAt, u.ID) }
 	return respond(page(users, in.page(), viewUser, cursor), err)
@@ -273,7 +273,7 @@ func viewToken(t models.Token) tokenView {
 	}
 }
 
-func (a *api) listTokens(ctx context.Context, actor access.Actor, in *pageInput) (*body[listOf[tokenView]], error) {
+func (a *api) listTokens(ctx context.Context, actor access.Actor, in *PageInput) (*body[listOf[tokenView]], error) {
 	tokens, err := a.Access.Tokens(ctx, actor, in.page())
 	cursor := func(t models.Token) string { return models.TimeCursor(t.CreatedAt, t.ID) }
 	return respond(page(tokens, in.page(), viewToken, cursor), err)

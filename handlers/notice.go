@@ -51,7 +51,7 @@ func (a *api) publishNotice(ctx context.Context, actor access.Actor, in *publish
 	return respond(viewNotice(n), err)
 }
 
-func (a *api) listNotices(ctx context.Context, _ access.Actor, in *pageInput) (*body[listOf[noticeView]], error) {
+func (a *api) listNotices(ctx context.Context, _ access.Actor, in *PageInput) (*body[listOf[noticeView]], error) {
 	rows, err := a.Provisions.Notices(ctx, in.page())
 	cursor := func(n models.Notice) string { return models.TimeCursor(n.PublishedAt, n.ID) }
 	return respond(page(rows, in.page(), viewNotice, cursor), err)
