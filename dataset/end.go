@@ -98,10 +98,10 @@ func (s *Service) Remove(ctx context.Context, actor access.Actor, id string, num
 		if sealed, err = s.Store.SealedFile(ctx, f.SealedID); err != nil {
 			return err
 		}
-		return s.dropFile(ctx, f)
+		return s.desk().DropFile(ctx, f)
 	})
 	if err == nil {
-		s.removeObjects(ctx, sealed)
+		s.desk().RemoveObjects(ctx, sealed)
 	}
 	return err
 }
@@ -134,14 +134,14 @@ func (s *Service) dropPage(ctx context.Context, v models.Version) (more bool, er
 			return err
 		}
 		for _, f := range files {
-			if err := s.dropFile(ctx, f); err != nil {
+			if err := s.desk().DropFile(ctx, f); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	if err == nil {
-		s.removeObjects(ctx, dropped...)
+		s.desk().RemoveObjects(ctx, dropped...)
 	}
 	return more, err
 }

@@ -83,20 +83,12 @@ func (s *Service) Report(ctx context.Context, actor access.Actor, f models.File)
 	return s.Store.Report(ctx, f.ReportID)
 }
 
-// Progress says how much of a file has arrived.
-type Progress struct {
-	File     models.File
-	Offset   int64 // plaintext bytes that are kept: an upload goes on here
-	Complete bool
-	Report   models.GateReport // of a file that this request completed
-}
-
 // File gives a file of a version and how far its upload is.
 func (s *Service) File(ctx context.Context, actor access.Actor, id string, number int, path string) (Progress, error) {
 	if err := access.Can(actor, access.ReadDataset, access.Of("")); err != nil {
 		return Progress{}, err
 	}
-	s.running.settle(ctx, fileKey(id, number, path))
+	s.desk().Settle(ctx, id, number, path)
 	f, err := s.Store.File(ctx, id, number, path)
 	if err != nil {
 		return Progress{}, err

@@ -308,7 +308,7 @@ func (s *Service) freeze(
 	if err != nil {
 		return models.Version{}, err
 	}
-	s.removeObjects(ctx, dropped...)
+	s.desk().RemoveObjects(ctx, dropped...)
 	return v, nil
 }
 

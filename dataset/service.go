@@ -5,7 +5,9 @@ import (
 	"io"
 	"time"
 
+	"teikyo/access"
 	"teikyo/crypto"
+	"teikyo/dataset/intake"
 	"teikyo/deid"
 	"teikyo/ledger"
 	"teikyo/models"
@@ -29,7 +31,7 @@ type Service struct {
 	// Limits may be zero: then the defaults hold.
 	Limits Limits
 
-	running running
+	running intake.Running
 }
 
 // now is the clock at the precision of the rows.
@@ -70,6 +72,28 @@ func (l Limits) orDefault() Limits {
 		l.DraftAge = DefaultDraftAge
 	}
 	return l
+}
+
+// Upload and Progress are those of package intake.
+type (
+	Upload   = intake.Upload
+	Progress = intake.Progress
+)
+
+// Put streams a file, or a part of one, into a draft.
+func (s *Service) Put(ctx context.Context, actor access.Actor, in Upload) (Progress, error) {
+	if err := access.Can(actor, access.RegisterDataset, access.Of("")); err != nil {
+		return Progress{}, err
+	}
+	return s.desk().Put(ctx, in)
+}
+
+func (s *Service) desk() *intake.Desk {
+	limits := s.Limits.orDefault()
+	return &intake.Desk{
+		Store: s.Store, Objects: s.Objects, KEK: s.KEK, Profile: s.profileOf, Now: s.Now, Rand: s.Rand, Running: &s.running,
+		MaxFile: limits.MaxFile, MaxFiles: limits.MaxFiles, SegmentSize: limits.SegmentSize,
+	}
 }
 
 // People knows whether two people may decide together (DESIGN decision 18).

@@ -3,11 +3,11 @@ package dataset
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"teikyo/access"
 	"teikyo/crypto"
+	"teikyo/dataset/intake"
 	"teikyo/models"
 	"teikyo/storage"
 )
@@ -50,7 +50,7 @@ func (s *Service) sweep(ctx context.Context, before time.Time) (Swept, error) {
 		return swept, err
 	}
 	swept.Partial, err = s.Objects.Sweep(ctx, before)
-	return swept, storeError(err)
+	return swept, intake.StoreError(err)
 }
 
 func (s *Service) sweepDrafts(ctx context.Context) (int, error) {
@@ -78,9 +78,9 @@ func (s *Service) sweepObjects(ctx context.Context, before time.Time) (int, erro
 	}
 	for obj, err := range s.Objects.List(ctx) {
 		if err != nil {
-			return removed, storeError(err)
+			return removed, intake.StoreError(err)
 		}
-		if !strings.HasSuffix(obj.Key, segmentSuffix) || obj.ModTime.After(before) {
+		if !intake.IsSegment(obj.Key) || obj.ModTime.After(before) {
 			continue
 		}
 		if keys = append(keys, obj.Key); len(keys) == models.MaxPage {
@@ -107,7 +107,7 @@ func (s *Service) deleteUnknown(ctx context.Context, keys []string) (int, error)
 			continue
 		}
 		if err := s.Objects.Delete(ctx, key); err != nil && !errors.Is(err, storage.ErrNotExist) {
-			return removed, storeError(err)
+			return removed, intake.StoreError(err)
 		}
 		removed++
 	}
@@ -134,7 +134,7 @@ func (s *Service) Rewrap(ctx context.Context) (int, error) {
 func (s *Service) rewrapPage(ctx context.Context, files []models.SealedFile) error {
 	wrapped := make([]models.SealedFile, len(files))
 	for i, f := range files {
-		bound, err := wrapContext(f)
+		bound, err := intake.WrapContext(f)
 		if err != nil {
 			return err
 		}

@@ -54,7 +54,8 @@ var rows = map[string][]string{
 	"access":         {"models", "crypto", "ledger", "egress"},
 	"delivery":       {"models", "crypto", "storage", "ledger", "egress", "wording"},
 
-	"dataset":          {"models", "crypto", "storage", "ledger", "deid", "access"},
+	"dataset":          {"models", "crypto", "storage", "ledger", "deid", "access", "dataset/intake"},
+	"dataset/intake":   {"models", "crypto", "storage", "deid"},
 	"recipient":        {"models", "crypto", "ledger", "access"},
 	"provision":        {"models", "crypto", "storage", "ledger", "delivery", "access", "wording", "provision/parcel"},
 	"provision/parcel": {"models", "crypto", "storage", "ledger", "wording"},

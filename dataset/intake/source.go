@@ -1,4 +1,4 @@
-package dataset
+package intake
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 
 // errPart says that a body ended where it should, before the end of the file:
 // the rest comes in another request.
-var errPart = errors.New("dataset: more of the file is to come")
+var errPart = errors.New("intake: more of the file is to come")
 
 // source is the body of one request: it holds the client to what it announced
 // and lets the gate see the bytes.

@@ -1,4 +1,4 @@
-package dataset
+package intake
 
 import (
 	"context"
@@ -20,6 +20,9 @@ import (
 // object. No key of storage.NewKey has a hyphen.
 const segmentSuffix = "-s"
 
+// IsSegment reports whether an object is a segment of a sealed file.
+func IsSegment(key string) bool { return strings.HasSuffix(key, segmentSuffix) }
+
 func newSegmentKey(rand io.Reader) (string, error) {
 	key, err := storage.NewKey(rand)
 	if err != nil {
@@ -30,22 +33,22 @@ func newSegmentKey(rand io.Reader) (string, error) {
 
 // begin writes the rows of an upload that starts or goes on. An earlier attempt
 // that still runs somewhere loses its right to save.
-func (s *Service) begin(ctx context.Context, in Upload) (*upload, error) {
-	u := &upload{s: s, in: in, src: newSource(in, s.Limits.orDefault().MaxFile), done: make(chan struct{})}
+func (d *Desk) begin(ctx context.Context, in Upload) (*upload, error) {
+	u := &upload{d: d, in: in, src: newSource(in, d.MaxFile), done: make(chan struct{})}
 	if in.Offset == 0 {
 		if err := u.newSealed(ctx); err != nil {
 			return nil, err
 		}
 	}
-	err := s.Store.Update(ctx, func(ctx context.Context) error {
-		v, err := s.Store.Version(ctx, in.DatasetID, in.Version)
+	err := d.Store.Update(ctx, func(ctx context.Context) error {
+		v, err := d.Store.Version(ctx, in.DatasetID, in.Version)
 		if err != nil {
 			return err
 		}
-		if u.profile, err = s.profileOf(v); err != nil {
+		if u.profile, err = d.Profile(v); err != nil {
 			return err
 		}
-		if err := s.Store.TouchDraft(ctx, v.DatasetID, v.Number, s.Now()); err != nil {
+		if err := d.Store.TouchDraft(ctx, v.DatasetID, v.Number, d.Now()); err != nil {
 			return err
 		}
 		return u.beginFile(ctx)
@@ -53,15 +56,15 @@ func (s *Service) begin(ctx context.Context, in Upload) (*upload, error) {
 	if err != nil || in.Offset == 0 {
 		return u, err
 	}
-	u.key, err = crypto.UnwrapFileKey(ctx, s.KEK, u.sealed.KEKID, u.sealed.WrappedKey, draftContext(u.sealed.ID))
+	u.key, err = crypto.UnwrapFileKey(ctx, d.KEK, u.sealed.KEKID, u.sealed.WrappedKey, draftContext(u.sealed.ID))
 	if err != nil {
 		return nil, models.Wrap(models.Unavailable, err, "the file's key cannot be unwrapped; check the server's keys")
 	}
 	return u, nil
 }
 
-// wrapContext is what the wrapped key of a sealed file is bound to.
-func wrapContext(f models.SealedFile) (crypto.WrapContext, error) {
+// WrapContext is what the wrapped key of a sealed file is bound to.
+func WrapContext(f models.SealedFile) (crypto.WrapContext, error) {
 	if f.State == models.SealedUploading {
 		return draftContext(f.ID), nil
 	}
@@ -78,16 +81,16 @@ func draftContext(sealedID string) crypto.WrapContext {
 
 // newSealed makes the key and the row of contents that start anew.
 func (u *upload) newSealed(ctx context.Context) error {
-	id, err := models.NewID(u.s.Rand, models.SealedID)
+	id, err := models.NewID(u.d.Rand, models.SealedID)
 	if err != nil {
 		return err
 	}
-	if u.key, err = crypto.NewFileKey(u.s.Rand); err != nil {
+	if u.key, err = crypto.NewFileKey(u.d.Rand); err != nil {
 		return models.Wrap(models.Internal, err, "no randomness for a new key")
 	}
-	now := u.s.now()
+	now := u.d.now()
 	u.sealed = models.SealedFile{ID: id, State: models.SealedUploading, CreatedAt: now, UpdatedAt: now}
-	u.sealed.KEKID, u.sealed.WrappedKey, err = crypto.WrapFileKey(ctx, u.s.KEK, u.key, draftContext(id))
+	u.sealed.KEKID, u.sealed.WrappedKey, err = crypto.WrapFileKey(ctx, u.d.KEK, u.key, draftContext(id))
 	if err != nil {
 		return models.Wrap(models.Unavailable, err, "a new key could not be wrapped; check the server's keys")
 	}
@@ -95,7 +98,7 @@ func (u *upload) newSealed(ctx context.Context) error {
 }
 
 func (u *upload) beginFile(ctx context.Context) error {
-	f, err := u.s.Store.File(ctx, u.in.DatasetID, u.in.Version, u.in.Path)
+	f, err := u.d.Store.File(ctx, u.in.DatasetID, u.in.Version, u.in.Path)
 	switch {
 	case models.IsKind(err, models.NotFound) && u.in.Offset > 0:
 		return models.Errorf(models.Conflict, "nothing of %s is kept; send it from the start", u.in.Path)
@@ -108,7 +111,7 @@ func (u *upload) beginFile(ctx context.Context) error {
 	u.file.Items, u.file.MediaType = u.in.Items, mediaType(u.in)
 	switch {
 	case f.SHA256 != "" && f.SHA256 == u.in.SHA256:
-		return u.s.Store.SaveFile(ctx, u.file)
+		return u.d.Store.SaveFile(ctx, u.file)
 	case u.in.Offset > 0:
 		return u.goOn(ctx)
 	default:
@@ -117,15 +120,15 @@ func (u *upload) beginFile(ctx context.Context) error {
 }
 
 func (u *upload) addFile(ctx context.Context) error {
-	count, err := u.s.Store.CountFiles(ctx, u.in.DatasetID, u.in.Version)
+	count, err := u.d.Store.CountFiles(ctx, u.in.DatasetID, u.in.Version)
 	if err != nil {
 		return err
 	}
-	if limit := u.s.Limits.orDefault().MaxFiles; count >= limit {
+	if limit := u.d.MaxFiles; count >= limit {
 		return models.Errorf(models.TooLarge, "a version holds at most %d files; pack them: tar -cf files.tar DIR, and register "+
 			"the tar file", limit)
 	}
-	twins, err := u.s.Store.PathTwins(ctx, u.in.DatasetID, u.in.Version, u.in.Path)
+	twins, err := u.d.Store.PathTwins(ctx, u.in.DatasetID, u.in.Version, u.in.Path)
 	if err != nil {
 		return err
 	}
@@ -133,23 +136,23 @@ func (u *upload) addFile(ctx context.Context) error {
 		return models.Errorf(models.Conflict, "%s cannot stand beside %s: on some systems the two are the same name, or one "+
 			"would be a folder and a file at once; rename one", u.in.Path, twins[0])
 	}
-	id, err := models.NewID(u.s.Rand, models.FileID)
+	id, err := models.NewID(u.d.Rand, models.FileID)
 	if err != nil {
 		return err
 	}
 	u.file = models.File{
 		ID: id, DatasetID: u.in.DatasetID, Version: u.in.Version, Number: -1, Path: u.in.Path, Items: u.in.Items,
-		MediaType: mediaType(u.in), SealedID: u.sealed.ID, CreatedAt: u.s.now(),
+		MediaType: mediaType(u.in), SealedID: u.sealed.ID, CreatedAt: u.d.now(),
 	}
-	if err := u.s.Store.SaveSealedFile(ctx, u.sealed); err != nil {
+	if err := u.d.Store.SaveSealedFile(ctx, u.sealed); err != nil {
 		return err
 	}
-	return u.s.Store.SaveFile(ctx, u.file)
+	return u.d.Store.SaveFile(ctx, u.file)
 }
 
 // goOn takes an upload over from its last segment.
 func (u *upload) goOn(ctx context.Context) error {
-	sealed, err := u.s.Store.SealedFile(ctx, u.file.SealedID)
+	sealed, err := u.d.Store.SealedFile(ctx, u.file.SealedID)
 	if err != nil {
 		return err
 	}
@@ -161,31 +164,31 @@ func (u *upload) goOn(ctx context.Context) error {
 	}
 	sealed.Epoch++
 	u.sealed = sealed
-	if err := u.s.Store.SaveSealedFile(ctx, sealed); err != nil {
+	if err := u.d.Store.SaveSealedFile(ctx, sealed); err != nil {
 		return err
 	}
-	return u.s.Store.SaveFile(ctx, u.file)
+	return u.d.Store.SaveFile(ctx, u.file)
 }
 
 // replace starts the contents of a file anew. A draft's sealed file belongs to
 // this file alone: others share it only once it is registered.
 func (u *upload) replace(ctx context.Context) error {
 	var err error
-	if u.old, err = u.s.Store.SealedFile(ctx, u.file.SealedID); err != nil {
+	if u.old, err = u.d.Store.SealedFile(ctx, u.file.SealedID); err != nil {
 		return err
 	}
 	oldReport := u.file.ReportID
 	u.file.SealedID, u.file.Size, u.file.SHA256, u.file.ReportID = u.sealed.ID, 0, "", ""
-	if err := u.s.Store.SaveSealedFile(ctx, u.sealed); err != nil {
+	if err := u.d.Store.SaveSealedFile(ctx, u.sealed); err != nil {
 		return err
 	}
-	if err := u.s.Store.SaveFile(ctx, u.file); err != nil {
+	if err := u.d.Store.SaveFile(ctx, u.file); err != nil {
 		return err
 	}
-	if err := u.s.Store.DeleteReport(ctx, oldReport); err != nil {
+	if err := u.d.Store.DeleteReport(ctx, oldReport); err != nil {
 		return err
 	}
-	return u.s.Store.DeleteSealedFile(ctx, u.old.ID)
+	return u.d.Store.DeleteSealedFile(ctx, u.old.ID)
 }
 
 // save writes the next state of the sealed file, unless another attempt has
@@ -193,29 +196,29 @@ func (u *upload) replace(ctx context.Context) error {
 func (u *upload) save(
 	ctx context.Context, next models.SealedFile, segment models.Segment, also func(ctx context.Context) error,
 ) error {
-	next.UpdatedAt = u.s.now()
+	next.UpdatedAt = u.d.now()
 	refused := false
-	err := u.s.Store.Update(ctx, func(ctx context.Context) error {
+	err := u.d.Store.Update(ctx, func(ctx context.Context) error {
 		if err := u.stillMine(ctx); err != nil {
 			refused = true
 			return err
 		}
-		if err := u.s.Store.SaveSealedFile(ctx, next); err != nil || also == nil {
+		if err := u.d.Store.SaveSealedFile(ctx, next); err != nil || also == nil {
 			return err
 		}
 		return also(ctx)
 	})
 	if refused { // any other failure may be on disk all the same: the sweep decides
-		u.s.removeObjects(ctx, models.SealedFile{Segments: []models.Segment{segment}})
+		u.d.RemoveObjects(ctx, models.SealedFile{Segments: []models.Segment{segment}})
 	}
 	return err
 }
 
 func (u *upload) stillMine(ctx context.Context) error {
-	if err := u.s.Store.TouchDraft(ctx, u.in.DatasetID, u.in.Version, u.s.Now()); err != nil {
+	if err := u.d.Store.TouchDraft(ctx, u.in.DatasetID, u.in.Version, u.d.Now()); err != nil {
 		return err
 	}
-	now, err := u.s.Store.SealedFile(ctx, u.sealed.ID)
+	now, err := u.d.Store.SealedFile(ctx, u.sealed.ID)
 	if err != nil && !models.IsKind(err, models.NotFound) {
 		return err
 	}
@@ -227,37 +230,37 @@ func (u *upload) stillMine(ctx context.Context) error {
 
 // drop leaves nothing of the file.
 func (u *upload) drop(ctx context.Context) error {
-	err := u.s.Store.Update(ctx, func(ctx context.Context) error {
+	err := u.d.Store.Update(ctx, func(ctx context.Context) error {
 		if err := u.stillMine(ctx); err != nil {
 			return err
 		}
-		return u.s.dropFile(ctx, u.file)
+		return u.d.DropFile(ctx, u.file)
 	})
 	if err == nil {
-		u.s.removeObjects(ctx, u.sealed)
+		u.d.RemoveObjects(ctx, u.sealed)
 	}
 	return err
 }
 
-// dropFile removes the rows of a draft's file.
-func (s *Service) dropFile(ctx context.Context, f models.File) error {
-	if err := s.Store.DeleteFile(ctx, f.ID); err != nil {
+// DropFile removes the rows of a draft's file.
+func (d *Desk) DropFile(ctx context.Context, f models.File) error {
+	if err := d.Store.DeleteFile(ctx, f.ID); err != nil {
 		return err
 	}
 	if f.ReportID != "" {
-		if err := s.Store.DeleteReport(ctx, f.ReportID); err != nil {
+		if err := d.Store.DeleteReport(ctx, f.ReportID); err != nil {
 			return err
 		}
 	}
-	return s.Store.DeleteSealedFile(ctx, f.SealedID)
+	return d.Store.DeleteSealedFile(ctx, f.SealedID)
 }
 
-// removeObjects deletes objects that no row names any more. What stays behind
+// RemoveObjects deletes objects that no row names any more. What stays behind
 // after a failure is an orphan, and the sweep's business.
-func (s *Service) removeObjects(ctx context.Context, files ...models.SealedFile) {
+func (d *Desk) RemoveObjects(ctx context.Context, files ...models.SealedFile) {
 	for _, f := range files {
 		for _, segment := range f.Segments {
-			_ = s.Objects.Delete(context.WithoutCancel(ctx), segment.Key)
+			_ = d.Objects.Delete(context.WithoutCancel(ctx), segment.Key)
 		}
 	}
 }
@@ -294,13 +297,13 @@ func fileKey(id string, version int, path string) string {
 	return id + "@" + strconv.Itoa(version) + "/" + path
 }
 
-// running knows the uploads of this process.
-type running struct {
+// Running knows the uploads of this process.
+type Running struct {
 	mu     sync.Mutex
 	byFile map[string]*upload
 }
 
-func (r *running) add(key string, u *upload) {
+func (r *Running) add(key string, u *upload) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.byFile == nil {
@@ -309,7 +312,7 @@ func (r *running) add(key string, u *upload) {
 	r.byFile[key] = u
 }
 
-func (r *running) remove(key string, u *upload) {
+func (r *Running) remove(key string, u *upload) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.byFile[key] == u {
@@ -322,8 +325,14 @@ func (r *running) remove(key string, u *upload) {
 // what it has.
 const settleTime = 10 * time.Second
 
+// Settle waits for an upload of the file in this process that has lost its
+// client to save what it has.
+func (d *Desk) Settle(ctx context.Context, id string, version int, path string) {
+	d.Running.settle(ctx, fileKey(id, version, path))
+}
+
 // settle waits for an upload of the file that has lost its client.
-func (r *running) settle(ctx context.Context, key string) {
+func (r *Running) settle(ctx context.Context, key string) {
 	r.mu.Lock()
 	u := r.byFile[key]
 	r.mu.Unlock()

@@ -1,4 +1,4 @@
-package dataset
+package intake
 
 import (
 	"context"
@@ -7,15 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 
-	"teikyo/access"
 	"teikyo/crypto"
 	"teikyo/deid"
 	"teikyo/models"
 	"teikyo/storage"
 )
+
+// maxMediaType is the longest media type, in bytes.
+const maxMediaType = 200
 
 // Upload is one request that brings a file or a part of it.
 type Upload struct {
@@ -33,7 +36,7 @@ type Upload struct {
 
 // upload is an Upload under way.
 type upload struct {
-	s       *Service
+	d       *Desk
 	in      Upload
 	file    models.File
 	sealed  models.SealedFile
@@ -48,39 +51,36 @@ type upload struct {
 // Put streams a file into a draft: digest, seal, store and gate in one pass at
 // constant memory. A body that breaks off keeps its whole chunks, and a later
 // request goes on from there. When the contents are not those of the announced
-// digest nothing is left.
-func (s *Service) Put(ctx context.Context, actor access.Actor, in Upload) (Progress, error) {
-	if err := access.Can(actor, access.RegisterDataset, access.Of("")); err != nil {
-		return Progress{}, err
-	}
-	if err := s.checkUpload(in); err != nil {
+// digest nothing is left. Whether the caller may do so is decided before.
+func (d *Desk) Put(ctx context.Context, in Upload) (Progress, error) {
+	if err := d.checkUpload(in); err != nil {
 		return Progress{}, err
 	}
 	key := fileKey(in.DatasetID, in.Version, in.Path)
-	s.running.settle(ctx, key)
-	u, err := s.begin(ctx, in)
+	d.Running.settle(ctx, key)
+	u, err := d.begin(ctx, in)
 	if err != nil {
 		return Progress{}, err
 	}
-	s.removeObjects(ctx, u.old)
+	d.RemoveObjects(ctx, u.old)
 	if u.file.SHA256 != "" {
 		return Progress{File: u.file, Offset: u.file.Size, Complete: true}, nil
 	}
-	s.running.add(key, u)
-	defer s.running.remove(key, u)
+	d.Running.add(key, u)
+	defer d.Running.remove(key, u)
 	// From here on the work ends with the body, not with the request: what has
 	// arrived is kept even when the client is gone.
 	return u.run(context.WithoutCancel(ctx))
 }
 
-func (s *Service) checkUpload(in Upload) error {
+func (d *Desk) checkUpload(in Upload) error {
 	if err := models.CheckPath(in.Path, norm.NFC.IsNormalString); err != nil {
 		return err
 	}
 	if err := models.CheckCodes("item", in.Items, models.Items()); err != nil {
 		return err
 	}
-	limit := s.Limits.orDefault().MaxFile
+	limit := d.MaxFile
 	switch {
 	case in.Offset < 0 || in.Total >= 0 && in.Offset >= in.Total && in.Offset > 0:
 		return models.Errorf(models.Invalid, "the offset lies outside the file")
@@ -90,7 +90,10 @@ func (s *Service) checkUpload(in Upload) error {
 	case in.Total == 0:
 		return errEmpty(in.Path)
 	}
-	return checkText("media type", in.MediaType, maxShort)
+	if len(in.MediaType) > maxMediaType || !utf8.ValidString(in.MediaType) {
+		return models.Errorf(models.Invalid, "the media type of %s is not a valid one", in.Path)
+	}
+	return nil
 }
 
 func errEmpty(path string) error {
@@ -133,7 +136,7 @@ func (u *upload) segments(ctx context.Context, sealer *crypto.Sealer) (Progress,
 // start makes the sealer, from the beginning or from what the row keeps.
 func (u *upload) start(ctx context.Context) (*crypto.Sealer, error) {
 	if u.in.Offset == 0 {
-		sealer, err := crypto.NewSealer(u.key, u.s.Rand, u.src)
+		sealer, err := crypto.NewSealer(u.key, u.d.Rand, u.src)
 		if err != nil {
 			return nil, models.Wrap(models.Internal, err, "sealing could not start")
 		}
@@ -154,11 +157,11 @@ func (u *upload) start(ctx context.Context) (*crypto.Sealer, error) {
 
 // putSegment makes the next segment durable. After a failure nothing names it.
 func (u *upload) putSegment(ctx context.Context, sealer *crypto.Sealer) (models.Segment, error) {
-	key, err := newSegmentKey(u.s.Rand)
+	key, err := newSegmentKey(u.d.Rand)
 	if err != nil {
 		return models.Segment{}, err
 	}
-	n, err := u.s.Objects.Put(ctx, key, sealer.NextSegment(u.s.Limits.orDefault().SegmentSize), -1)
+	n, err := u.d.Objects.Put(ctx, key, sealer.NextSegment(u.d.SegmentSize), -1)
 	return models.Segment{Key: key, Size: n}, err
 }
 
@@ -191,14 +194,14 @@ func (u *upload) finish(ctx context.Context, sealer *crypto.Sealer, last models.
 	next.PayloadSize = sealer.PayloadSize()
 	next.Segments = append(next.Segments[:len(next.Segments):len(next.Segments)], last)
 	if err := u.asAnnounced(next); err != nil {
-		u.s.removeObjects(ctx, models.SealedFile{Segments: []models.Segment{last}})
+		u.d.RemoveObjects(ctx, models.SealedFile{Segments: []models.Segment{last}})
 		return Progress{}, errors.Join(err, u.drop(ctx))
 	}
 	report, err := u.report(ctx, next)
 	if err != nil {
 		return Progress{}, err
 	}
-	next.KEKID, next.WrappedKey, err = crypto.WrapFileKey(ctx, u.s.KEK, u.key,
+	next.KEKID, next.WrappedKey, err = crypto.WrapFileKey(ctx, u.d.KEK, u.key,
 		crypto.WrapContext{Purpose: crypto.WrapFile, FileID: next.ID, PayloadSHA256: payload})
 	if err != nil {
 		return Progress{}, models.Wrap(models.Unavailable, err, "the file's key could not be wrapped; check the server's keys")
@@ -206,10 +209,10 @@ func (u *upload) finish(ctx context.Context, sealer *crypto.Sealer, last models.
 	file := u.file
 	file.Size, file.SHA256, file.ReportID = next.Size, next.SHA256, report.ID
 	err = u.save(ctx, next, last, func(ctx context.Context) error {
-		if err := u.s.Store.SaveReport(ctx, report); err != nil {
+		if err := u.d.Store.SaveReport(ctx, report); err != nil {
 			return err
 		}
-		return u.s.Store.SaveFile(ctx, file)
+		return u.d.Store.SaveFile(ctx, file)
 	})
 	if err != nil {
 		return Progress{}, err
@@ -244,12 +247,12 @@ func (u *upload) report(ctx context.Context, f models.SealedFile) (models.GateRe
 	if err != nil {
 		return models.GateReport{}, models.Wrap(models.Unavailable, err, "the gate could not look at the file; send it again")
 	}
-	return u.s.storedReport(report, f.SHA256)
+	return u.d.storedReport(report, f.SHA256)
 }
 
 // checkStored runs the gate over what an upload in several requests has sealed.
 func (u *upload) checkStored(ctx context.Context, f models.SealedFile) (deid.Report, error) {
-	payload := storage.OpenSegments(ctx, u.s.Objects, segmentsOf(f), 0, -1)
+	payload := storage.OpenSegments(ctx, u.d.Objects, segmentsOf(f), 0, -1)
 	defer payload.Close()
 	plain, err := crypto.NewOpener(u.key, payload)
 	if err != nil {
@@ -262,7 +265,7 @@ func (u *upload) checkStored(ctx context.Context, f models.SealedFile) (deid.Rep
 func (u *upload) stopped(ctx context.Context, err error) (Progress, error) {
 	var broken *crypto.SourceError
 	if !errors.As(err, &broken) {
-		return Progress{}, storeError(err)
+		return Progress{}, StoreError(err)
 	}
 	var refused *models.Error
 	switch {
@@ -278,8 +281,8 @@ func (u *upload) stopped(ctx context.Context, err error) (Progress, error) {
 		"the connection broke while %s was sent; %d bytes are kept; send the rest from there", u.in.Path, u.sealed.Size))
 }
 
-// storeError says what a failure of the object store means.
-func storeError(err error) error {
+// StoreError says what a failure of the object store means.
+func StoreError(err error) error {
 	var known *models.Error
 	switch {
 	case err == nil || errors.As(err, &known):

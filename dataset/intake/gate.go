@@ -1,4 +1,4 @@
-package dataset
+package intake
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 const gateQueue = 64
 
 // errGateAborted ends a check whose upload did not come to its end.
-var errGateAborted = errors.New("dataset: the upload ended early")
+var errGateAborted = errors.New("intake: the upload ended early")
 
 // gateRun is a check that runs beside an upload. It gets copies of the bytes
 // through a bounded queue: a slow gate slows the upload, memory stays flat.
@@ -97,8 +97,8 @@ func (g *gateRun) abort() {
 }
 
 // storedReport is the row of a report that is bound to contents.
-func (s *Service) storedReport(r deid.Report, sha256hex string) (models.GateReport, error) {
-	id, err := models.NewID(s.Rand, models.ReportID)
+func (d *Desk) storedReport(r deid.Report, sha256hex string) (models.GateReport, error) {
+	id, err := models.NewID(d.Rand, models.ReportID)
 	if err != nil {
 		return models.GateReport{}, err
 	}
@@ -109,7 +109,7 @@ func (s *Service) storedReport(r deid.Report, sha256hex string) (models.GateRepo
 	}
 	return models.GateReport{
 		ID: id, SHA256: sha256hex, Profile: r.Profile, Verdict: string(r.Verdict), Findings: r.Findings, Report: text,
-		CreatedAt: s.now(),
+		CreatedAt: d.now(),
 	}, nil
 }
 
