@@ -13,9 +13,9 @@ import (
 func (db *DB) ManifestOf(ctx context.Context, e ledger.Record) (string, error) {
 	tx := db.conn(ctx)
 	var later int64
-	err := tx.Raw(`SELECT count(*) FROM ledger_subjects s JOIN ledger_entries e ON e.idx = s.idx
+	err := scanRow(tx.Raw(`SELECT count(*) FROM ledger_subjects s JOIN ledger_entries e ON e.idx = s.idx
 		WHERE s.noun = 'provision' AND s.id = ? AND s.idx > ? AND e.kind = ?`,
-		e.IDs["provision"], e.Index, string(ledger.ProvisionReissued)).Row().Scan(&later)
+		e.IDs["provision"], e.Index, string(ledger.ProvisionReissued)), &later)
 	if err != nil {
 		return "", translate(err, "the provisions cannot be read")
 	}

@@ -75,7 +75,7 @@ func openReadOnly(ctx context.Context, path, mode string) (*DB, error) {
 	db := &DB{write: pool, read: pool, turn: make(chan struct{}, 1)}
 	db.dead.set(models.Errorf(models.Unavailable, "the database was opened for reading alone"))
 	var tables int64
-	err = pool.WithContext(ctx).Raw("SELECT count(*) FROM sqlite_master WHERE name = 'ledger_head'").Row().Scan(&tables)
+	err = scanRow(pool.WithContext(ctx).Raw("SELECT count(*) FROM sqlite_master WHERE name = 'ledger_head'"), &tables)
 	if err == nil && tables == 0 {
 		err = models.Errorf(models.Integrity, "%s holds no ledger", path)
 	}

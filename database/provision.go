@@ -80,8 +80,8 @@ func (r provisionRow) model() (models.Provision, error) {
 // transaction of ctx is not committed the number was never taken.
 func (db *DB) NextNumber(ctx context.Context, series string) (int64, error) {
 	var n int64
-	err := db.mutate(ctx).Raw(`INSERT INTO provision_numbers (series, last) VALUES (?, 1)
-		ON CONFLICT (series) DO UPDATE SET last = provision_numbers.last + 1 RETURNING last`, series).Row().Scan(&n)
+	err := scanRow(db.mutate(ctx).Raw(`INSERT INTO provision_numbers (series, last) VALUES (?, 1)
+		ON CONFLICT (series) DO UPDATE SET last = provision_numbers.last + 1 RETURNING last`, series), &n)
 	return n, db.fault(err, "the running number could not be taken")
 }
 

@@ -68,7 +68,7 @@ func (db *DB) Published(ctx context.Context, index int64) ([]byte, error) {
 // waits as Published does.
 func (db *DB) Receipt(ctx context.Context, index int64) ([]byte, error) {
 	var leaf []byte
-	err := db.conn(ctx).Raw("SELECT leaf FROM ledger_entries WHERE idx = ?", index).Row().Scan(&leaf)
+	err := scanRow(db.conn(ctx).Raw("SELECT leaf FROM ledger_entries WHERE idx = ?", index), &leaf)
 	if err != nil {
 		return nil, notFoundRow(err, "the ledger has no entry "+strconv.FormatInt(index, 10))
 	}
@@ -87,8 +87,8 @@ func (db *DB) Receipt(ctx context.Context, index int64) ([]byte, error) {
 // ("provision", "p-…", ledger.ProvisionIssued).
 func (db *DB) EntryIndex(ctx context.Context, noun, id string, kind ledger.Kind) (int64, error) {
 	var index int64
-	err := db.conn(ctx).Raw(`SELECT e.idx FROM ledger_subjects s JOIN ledger_entries e ON e.idx = s.idx
-		WHERE s.noun = ? AND s.id = ? AND e.kind = ? ORDER BY e.idx DESC LIMIT 1`, noun, id, string(kind)).Row().Scan(&index)
+	err := scanRow(db.conn(ctx).Raw(`SELECT e.idx FROM ledger_subjects s JOIN ledger_entries e ON e.idx = s.idx
+		WHERE s.noun = ? AND s.id = ? AND e.kind = ? ORDER BY e.idx DESC LIMIT 1`, noun, id, string(kind)), &index)
 	if err != nil {
 		return 0, notFoundRow(err, "the ledger has no such entry")
 	}

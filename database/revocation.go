@@ -43,6 +43,6 @@ func (db *DB) Revoke(ctx context.Context) error {
 // RevocationCounter is the number of early ends so far.
 func (db *DB) RevocationCounter(ctx context.Context) (int64, error) {
 	var n int64
-	err := db.conn(ctx).Raw("SELECT counter FROM revocation WHERE id = 1").Row().Scan(&n)
+	err := scanRow(db.conn(ctx).Raw("SELECT counter FROM revocation WHERE id = 1"), &n)
 	return n, translate(err, "the revocation counter cannot be read")
 }
