@@ -10,7 +10,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.datasetCommand(), c.waiverCommand(), c.recipientCommand(),
 		c.agreementCommand(),
 		c.getCommand(), c.openCommand(), c.verifyCommand(), c.keygenCommand(),
-		c.demoCommand(),
+		c.demoCommand(), c.manCommand(),
 		c.noticeCommand(), c.requestCommand(), c.provisionCommand(), c.linkCommand(),
 	}
 }
