@@ -179,3 +179,23 @@ func check(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+// BenchmarkReceive decrypts, hashes twice and writes to the temporary folder.
+func BenchmarkReceive(b *testing.B) {
+	person := clienttest.NewPerson(b, false)
+	f, whole := sealed(b, person, clienttest.Random(b, 256<<20))
+	b.SetBytes(f.Size)
+	for b.Loop() {
+		tree, err := arrival.OpenTree(b.TempDir() + "/tree")
+		check(b, err)
+		in, err := tree.Receive(f, person.Identity)
+		check(b, err)
+		for at := 0; at < len(whole); at += chunk {
+			_, err := in.Write(whole[at:min(at+chunk, len(whole))])
+			check(b, err)
+		}
+		check(b, in.Flush())
+		check(b, in.Finish())
+		tree.Close()
+	}
+}

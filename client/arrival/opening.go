@@ -39,10 +39,10 @@ type opening struct {
 // Receive takes a sealed file and opens it to data/PATH. The file must have its
 // digest of the plaintext (Parcel.OpenSums).
 func (t *Tree) Receive(f File, id crypto.Identity) (Incoming, error) {
-	o := &opening{
-		tree: t, id: id, of: f,
-		sealed: make([]byte, 0, batchChunks*sealedChunk), plain: make([]byte, 0, batchChunks*crypto.ChunkSize),
-	}
+	o := &opening{tree: t, id: id, of: f}
+	batch := min(batchChunks, o.chunkCount()) // parcels may hold 50,000 small files
+	o.sealed = make([]byte, 0, min(batch*sealedChunk, f.Sealed.PayloadSize))
+	o.plain = make([]byte, 0, min(batch*crypto.ChunkSize, f.Size))
 	o.reset()
 	var err error
 	if o.file, err = t.partial(openName(f)); err != nil {

@@ -144,9 +144,12 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
+	var list map[string]any
+	if name == "" {
+		list = s.listing()
+	}
 	body, ok := s.Parcel.Tree[name]
 	tag := s.ETag(name, body)
-	list := s.listing()
 	s.mu.Unlock()
 	switch {
 	case name == "":

@@ -49,11 +49,30 @@ func (p Pins) Save(issuer crypto.Issuer) error {
 	if err := os.MkdirAll(p.Dir, 0o700); err != nil {
 		return arrival.DiskError(err, "the folder of known issuers cannot be made")
 	}
-	file := p.path(issuer.Origin)
-	if err := os.WriteFile(file+".tmp", text, 0o600); err != nil {
-		return arrival.DiskError(err, "the issuer cannot be pinned")
+	return arrival.DiskError(replace(p.path(issuer.Origin), text), "the issuer cannot be pinned")
+}
+
+// replace writes a file (0600) whole or not at all; two that do so at once do not
+// mix.
+func replace(name string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.tmp")
+	if err != nil {
+		return err
 	}
-	return arrival.DiskError(os.Rename(file+".tmp", file), "the issuer cannot be pinned")
+	_, err = f.Write(text)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
 }
 
 // ReadIssuer reads an issuer file strictly. The error is Integrity for a file

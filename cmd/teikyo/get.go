@@ -133,7 +133,7 @@ func parseRate(text string) (int64, error) {
 		unit = map[byte]float64{'K': 1 << 10, 'M': 1 << 20, 'G': 1 << 30, 'B': 1}[rest[0]]
 	}
 	value, err := strconv.ParseFloat(number, 64)
-	if err != nil || value*unit < 1 || value*unit > 1<<50 {
+	if bytes := value * unit; err != nil || !(bytes >= 1 && bytes <= 1<<50) { // so that NaN is refused, too
 		return 0, &errUsage{fmt.Sprintf("--limit-rate %q is no rate; write it like 500K or 10M", text)}
 	}
 	return int64(value * unit), nil

@@ -51,6 +51,9 @@ func (c *cli) runOpen(ctx context.Context, dirs []string, out, identity string, 
 		return err
 	}
 	report, err := folders.Open(ctx, parcel, id, tree, include)
+	if err == nil && len(include) == 0 {
+		err = tree.RemovePartials()
+	}
 	if err != nil {
 		return err
 	}
