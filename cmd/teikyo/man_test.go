@@ -16,7 +16,7 @@ func TestManPages(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, out.String())
 	}
 	page, err := os.ReadFile(filepath.Join(dir, "teikyo-dataset-register.1"))
-	if err != nil || !bytes.Contains(page, []byte(`\-\-class`)) {
+	if err != nil || !bytes.Contains(page, []byte(`\fB--class\fP`)) {
 		t.Errorf("the page of dataset register lacks its flags: %v", err)
 	}
 }
