@@ -60,6 +60,13 @@ func (d *door) lead(address string) {
 	d.inside = address
 }
 
+// leadsTo is the address of the server.
+func (d *door) leadsTo() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.inside
+}
+
 // shut breaks every connection and takes no new ones until lead.
 func (d *door) shut() {
 	d.mu.Lock()
@@ -87,9 +94,7 @@ func slam(conn net.Conn) {
 
 func (d *door) let(client *net.TCPConn) {
 	defer slam(client)
-	d.mu.Lock()
-	inside := d.inside
-	d.mu.Unlock()
+	inside := d.leadsTo()
 	if inside == "" {
 		return
 	}
