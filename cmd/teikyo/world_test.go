@@ -57,6 +57,13 @@ type partner struct {
 func newWorld(t *testing.T, flags ...string) *world {
 	t.Helper()
 	w := strangers(t, flags...)
+	w.people()
+	return w
+}
+
+// people starts the server for the first time and lets everybody in.
+func (w *world) people() {
+	w.t.Helper()
 	w.start()
 	w.code = strings.TrimSpace(string(w.read(filepath.Join(w.data, "setup-code"))))
 	w.alice.run(0, "", "setup", "--code-file", filepath.Join(w.data, "setup-code"), "--email", w.alice.email, "--name", w.alice.name,
@@ -66,7 +73,6 @@ func newWorld(t *testing.T, flags ...string) *world {
 	w.alice.run(0, "", "user", "confirm", w.bob.id)
 	w.invite(w.alice, w.mori, "manager")
 	w.bob.run(0, "", "user", "confirm", w.mori.id)
-	return w
 }
 
 // strangers is a world whose server does not run yet.
