@@ -15,6 +15,7 @@ install_packages() {
 	command -v age >/dev/null || missing+=(age)
 	command -v ssh-keygen >/dev/null || missing+=(openssh-client)
 	command -v sha256sum >/dev/null || missing+=(coreutils)
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
 	command -v gcc >/dev/null || missing+=(gcc libc6-dev)
 	if [ ${#missing[@]} -eq 0 ]; then return; fi
 	local as_root=()
