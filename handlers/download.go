@@ -89,7 +89,7 @@ func (d *downloads) fail(c *gin.Context, err error) {
 		_ = c.Error(err)
 		panic(http.ErrAbortHandler)
 	}
-	for _, name := range []string{"Content-Length", "Content-Range", "Content-Disposition", "ETag"} {
+	for _, name := range []string{"Content-Type", "Content-Length", "Content-Range", "Content-Disposition", "ETag"} {
 		c.Writer.Header().Del(name)
 	}
 	switch {
@@ -210,26 +210,22 @@ func (d *downloads) copy(ctx context.Context, c *gin.Context, part portion, body
 	control := http.NewResponseController(c.Writer)
 	var moved time.Time
 	for sent < part.length {
-		n, readErr := body.Read(buf[:min(part.length-sent, copyBuffer)])
-		if ctx.Err() != nil {
+		n, readErr := io.ReadFull(body, buf[:min(part.length-sent, copyBuffer)])
+		switch {
+		case ctx.Err() != nil:
 			return sent, context.Cause(ctx)
-		}
-		if n > 0 {
-			if now := time.Now(); now.Sub(moved) > moveDeadline {
-				moved = now
-				_ = control.SetWriteDeadline(now.Add(stallLimit))
-			}
-			if !c.Writer.Written() {
-				c.Status(part.status)
-			}
-			m, err := c.Writer.Write(buf[:n])
-			sent += int64(m)
-			if err != nil {
-				return sent, err
-			}
-		}
-		if readErr != nil && sent < part.length {
+		case readErr != nil:
 			return sent, readError(readErr)
+		}
+		if now := time.Now(); now.Sub(moved) > moveDeadline {
+			moved = now
+			_ = control.SetWriteDeadline(now.Add(stallLimit))
+		}
+		c.Status(part.status)
+		m, err := c.Writer.Write(buf[:n])
+		sent += int64(m)
+		if err != nil {
+			return sent, err
 		}
 	}
 	if part.length == 0 {

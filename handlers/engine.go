@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -80,7 +81,17 @@ func New(cfg Config) (http.Handler, error) {
 	engine.NoMethod(func(c *gin.Context) { writeProblem(c, errNoMethod) })
 	a.huma = humagin.New(engine, humaConfig(cfg.Version))
 	a.routes()
-	return http.NewCrossOriginProtection().Handler(slashesInPaths(engine)), nil
+	return protection(cfg.PublicURL).Handler(slashesInPaths(engine)), nil
+}
+
+// protection refuses forms of other sites. Our own is known by the public
+// address, too: a proxy may have changed the Host header.
+func protection(publicURL string) *http.CrossOriginProtection {
+	p := http.NewCrossOriginProtection()
+	if u, err := url.Parse(publicURL); err == nil && u.Host != "" {
+		_ = p.AddTrustedOrigin(u.Scheme + "://" + u.Host) // well-formed by now
+	}
+	return p
 }
 
 func prefixStrings(prefixes []netip.Prefix) []string {
