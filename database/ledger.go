@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -45,6 +46,7 @@ func (db *DB) appendAll(c *change) (ledgerTree, error) {
 	if err != nil {
 		return ledgerTree{}, err
 	}
+	before := tree
 	for _, e := range c.entries {
 		if err := db.appendOne(rows, &tree, tree.reader(c.tx), e); err != nil {
 			return ledgerTree{}, err
@@ -55,8 +57,14 @@ func (db *DB) appendAll(c *change) (ledgerTree, error) {
 		return ledgerTree{}, models.Wrap(models.Integrity, err, "the ledger's hashes are damaged; run teikyo ledger verify")
 	}
 	tree.Hash = root
-	if err := rows.moveHead(tree); err != nil {
+	moved, err := rows.moveHead(before, tree)
+	if err != nil {
 		return ledgerTree{}, db.fault(err, "the ledger could not be written")
+	}
+	if !moved {
+		db.head.forget()
+		return ledgerTree{}, models.Errorf(models.Conflict, "another program wrote to the ledger; nothing was changed; "+
+			"stop it and try again")
 	}
 	tree.prune()
 	return tree, nil
@@ -74,16 +82,24 @@ func (db *DB) askGate(entries []*ledger.Entry) error {
 	return nil
 }
 
-// lockHead reads the head row and holds it until the end of the transaction.
+// lockHead is the tree that the entries are added to. PostgreSQL locks the head
+// row here. SQLite's transaction has locked everything and, unlike another node,
+// nobody else moves the head: what the last commit left is taken for true, and
+// moveHead finds out if it is not.
 func (db *DB) lockHead(rows ledgerRows) (ledgerTree, error) {
-	size, at, err := rows.lockHead()
+	if !db.isPostgres() {
+		if cached, ok := db.head.latest(); ok {
+			return cached, nil
+		}
+	}
+	head, err := rows.lockHead()
 	if err != nil {
 		return ledgerTree{}, db.fault(err, "the ledger's head cannot be read")
 	}
-	if cached, ok := db.head.at(size); ok {
+	if cached, ok := db.head.latest(); ok && cached.Tree == head.Tree {
 		return cached, nil
 	}
-	return ledgerTree{Tree: tlog.Tree{N: size}, at: fromMicros(at), edge: map[int64]tlog.Hash{}, valid: true}, nil
+	return head, nil
 }
 
 func (db *DB) appendOne(rows ledgerRows, tree *ledgerTree, r tlog.HashReader, e *ledger.Entry) error {
@@ -167,18 +183,21 @@ func (h *headCache) keep(t ledgerTree) {
 	h.last = t
 }
 
-func (h *headCache) at(size int64) (ledgerTree, bool) {
+// forget makes the next append read the head and the hashes it needs.
+func (h *headCache) forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.last.valid || h.last.N != size {
-		return ledgerTree{}, false
-	}
+	h.last = ledgerTree{}
+}
+
+// latest is a copy of the tree that was kept, if there is one.
+func (h *headCache) latest() (ledgerTree, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	copied := h.last
 	copied.edge = make(map[int64]tlog.Hash, len(h.last.edge)+8)
-	for k, v := range h.last.edge {
-		copied.edge[k] = v
-	}
-	return copied, true
+	maps.Copy(copied.edge, h.last.edge)
+	return copied, copied.valid
 }
 
 func readHashes(tx *gorm.DB, indexes []int64) ([]tlog.Hash, error) {

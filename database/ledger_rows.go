@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -40,13 +41,13 @@ func (db *DB) prepareLedger(ctx context.Context) (*ledgerSQL, error) {
 		stmt, err = pool.PrepareContext(ctx, query)
 		return stmt
 	}
-	readHead := "SELECT size, at FROM ledger_head WHERE id = 1"
+	readHead := "SELECT size, root, at FROM ledger_head WHERE id = 1"
 	if db.isPostgres() {
 		readHead += " FOR UPDATE"
 	}
 	s := &ledgerSQL{
 		readHead: prepare(readHead),
-		moveHead: prepare("UPDATE ledger_head SET size = ?, root = ?, at = ? WHERE id = 1"),
+		moveHead: prepare("UPDATE ledger_head SET size = ?, root = ?, at = ? WHERE id = 1 AND size = ? AND root = ? AND at = ?"),
 		entry:    prepare("INSERT INTO ledger_entries (idx, leaf, kind, at) VALUES (?, ?, ?, ?)"),
 		details:  prepare("INSERT INTO ledger_details (idx, salt, details) VALUES (?, ?, ?)"),
 	}
@@ -75,15 +76,31 @@ type ledgerRows struct {
 	sql *ledgerSQL
 }
 
-// lockHead is the number of entries and the time of the newest one in
-// microseconds; PostgreSQL locks the row, SQLite has locked the database.
-func (r ledgerRows) lockHead() (size, at int64, err error) {
-	err = r.raw.StmtContext(r.ctx, r.sql.readHead).QueryRowContext(r.ctx).Scan(&size, &at)
-	return size, at, err
+// lockHead reads the head and, on PostgreSQL, locks its row.
+func (r ledgerRows) lockHead() (ledgerTree, error) {
+	var size, at int64
+	var root []byte
+	err := r.raw.StmtContext(r.ctx, r.sql.readHead).QueryRowContext(r.ctx).Scan(&size, &root, &at)
+	if err == nil && len(root) != tlog.HashSize {
+		err = errors.New("the head's root has a wrong length")
+	}
+	if err != nil {
+		return ledgerTree{}, err
+	}
+	tree := tlog.Tree{N: size, Hash: tlog.Hash(root)}
+	return ledgerTree{Tree: tree, at: fromMicros(at), edge: map[int64]tlog.Hash{}, valid: true}, nil
 }
 
-func (r ledgerRows) moveHead(tree ledgerTree) error {
-	return r.exec(r.sql.moveHead, tree.N, tree.Hash[:], toMicros(tree.at))
+// moveHead puts a head in the place of another; false means that the head was not
+// that other one.
+func (r ledgerRows) moveHead(from, to ledgerTree) (bool, error) {
+	result, err := r.raw.StmtContext(r.ctx, r.sql.moveHead).ExecContext(r.ctx,
+		to.N, to.Hash[:], toMicros(to.at), from.N, from.Hash[:], toMicros(from.at))
+	if err != nil {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	return n == 1, err
 }
 
 // ledgerRow is an entry as the tables hold it.

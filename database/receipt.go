@@ -111,6 +111,9 @@ func (db *DB) Entries(ctx context.Context, f models.EntryFilter, page models.Pag
 	}
 	if f.Kind != "" {
 		q = q.Where("ledger_entries.kind = ?", f.Kind)
+		if !ledger.Kind(f.Kind).Batches() { // the index has the other kinds
+			q = q.Where("ledger_entries.kind NOT IN ('download.opened', 'download.closed')")
+		}
 	}
 	var rows []struct {
 		Idx     int64

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"teikyo/ledger"
+	"teikyo/models"
 )
 
 func openTest(tb testing.TB) *DB {
@@ -61,6 +62,23 @@ func TestUpdateRollsBackWithItsEntries(t *testing.T) {
 	e, err := appendEntry(t.Context(), db)
 	if err != nil || e.Index != 0 {
 		t.Fatalf("index %d, %v", e.Index, err)
+	}
+}
+
+func TestAppendNoticesAHeadThatMoved(t *testing.T) {
+	t.Parallel()
+	for _, statement := range []string{
+		"UPDATE ledger_head SET size = size + 1", "UPDATE ledger_head SET root = randomblob(32)",
+		"UPDATE ledger_head SET at = at + 1000", "DELETE FROM ledger_head",
+	} {
+		db := openTest(t)
+		if _, err := appendEntry(t.Context(), db); err != nil {
+			t.Fatal(err)
+		}
+		db.tamper(t, statement)
+		if _, err := appendEntry(t.Context(), db); !models.IsKind(err, models.Conflict) {
+			t.Errorf("%s: %v", statement, err)
+		}
 	}
 }
 
