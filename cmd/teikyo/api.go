@@ -182,20 +182,20 @@ func (c *cli) table(answer json.RawMessage, fields ...string) error {
 	if err := decodeNumbers(answer, &list); err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	rows := make([][]string, 0, len(list.Items)+1)
 	heads := slices.Clone(fields)
 	for i, h := range heads {
 		heads[i] = strings.ToUpper(strings.ReplaceAll(h, "_", " "))
 	}
-	fmt.Fprintln(w, strings.Join(heads, "\t"))
+	rows = append(rows, heads)
 	for _, item := range list.Items {
 		cells := make([]string, len(fields))
 		for i, f := range fields {
-			cells[i] = fieldText(item, f)
+			cells[i] = shortTime(fieldText(item, f))
 		}
-		fmt.Fprintln(w, strings.Join(cells, "\t"))
+		rows = append(rows, cells)
 	}
-	if err := w.Flush(); err != nil {
+	if err := writeTable(c.out, rows); err != nil {
 		return err
 	}
 	if list.Next != "" {

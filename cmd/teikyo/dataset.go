@@ -40,7 +40,7 @@ func (c *cli) datasetList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.table(answer, "id", "latest", "class", "title", "created_at")
+			return c.table(answer, "id", "latest", "class", "title")
 		}}
 	page.register(cmd)
 	cmd.Flags().StringVar(&query, "query", "", "words in title or description")

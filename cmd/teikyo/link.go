@@ -78,7 +78,7 @@ func (c *cli) linkList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.table(answer, "id", "provision_id", "bind", "state", "used", "uses", "expires_at")
+			return c.table(answer, "id", "provision_id", "bind", "state", "used", "expires_at")
 		}}
 	cmd.Flags().StringVar(&provision, "provision", "", "those of one provision")
 	page.register(cmd)

@@ -39,7 +39,7 @@ func (c *cli) provisionList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.table(answer, "id", "number", "state", "dataset", "version", "recipient", "method", "until", "issued_at")
+			return c.table(answer, "id", "number", "state", "recipient", "until")
 		}}
 	cmd.Flags().StringVar(&recipientID, "recipient", "", "those for one recipient")
 	cmd.Flags().StringVar(&dataset, "dataset", "", "those of one dataset")

@@ -133,7 +133,7 @@ func (c *cli) recipientList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.table(answer, "id", "name", "country", "state", "approved_until")
+			return c.table(answer, "id", "country", "state", "approved_until", "name")
 		}}
 	cmd.Flags().StringVar(&state, "state", "", "applied, approved, rejected, suspended or revoked")
 	cmd.Flags().StringVar(&query, "search", "", "part of name, address or e-mail address")

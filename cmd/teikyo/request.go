@@ -240,7 +240,7 @@ func (c *cli) requestList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.table(answer, "id", "state", "dataset", "version", "recipient", "purpose", "method", "until", "requested_by")
+			return c.table(answer, "id", "state", "dataset", "version", "recipient")
 		}}
 	cmd.Flags().StringVar(&state, "state", "", "those in one state (submitted, returned, withdrawn, approved, rejected)")
 	cmd.Flags().StringVar(&recipientID, "recipient", "", "those for one recipient")

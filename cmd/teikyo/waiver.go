@@ -63,7 +63,7 @@ func (c *cli) waiverList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.table(answer, "id", "state", "dataset", "version", "path", "rule", "reason", "requested_by", "expires_at")
+			return c.table(answer, "id", "state", "dataset", "version", "rule", "path")
 		}}
 	page.register(cmd)
 	cmd.Flags().StringVar(&id, "dataset", "", "those of one dataset")
