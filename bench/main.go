@@ -30,7 +30,9 @@ type part struct {
 }
 
 func parts() []part {
-	return []part{{"ledger", ledgerPart}}
+	return []part{
+		{"ledger", ledgerPart}, {"register", registerPart},
+	}
 }
 
 // bench is one run.
