@@ -198,7 +198,16 @@ func (a *app) rotateKey(ctx context.Context, use crypto.Use) (crypto.KeyChange, 
 		}
 		a.publisher.SignWith(signer)
 	}
-	return change, a.recordKeyChanges(ctx)
+	if err := a.recordKeyChanges(ctx); err != nil {
+		return change, err
+	}
+	limited, stop := context.WithTimeout(ctx, lastPublish)
+	defer stop()
+	if err := a.publishAll(limited); err != nil {
+		return change, models.Wrap(models.Unavailable, err, "the key was replaced and recorded, but the second place does "+
+			"not take checkpoints; see teikyo doctor")
+	}
+	return change, nil
 }
 
 // recordKeyChanges appends the ledger entries of key changes that have none: a
