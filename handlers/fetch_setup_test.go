@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"teikyo/access"
@@ -36,6 +37,12 @@ import (
 	"teikyo/storage/memory"
 	"teikyo/wording"
 )
+
+// Nothing of a server may go on when its test has ended. The cache of prepared
+// statements has a goroutine that nobody can stop (gorm 1.31).
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("gorm.io/gorm/internal/lru.NewLRU[...].func1"))
+}
 
 const issuerOrigin = "hospital.example"
 
