@@ -31,13 +31,14 @@ type part struct {
 
 func parts() []part {
 	return []part{
-		{"ledger", ledgerPart}, {"register", registerPart},
+		{"ledger", ledgerPart}, {"register", registerPart}, {"provision", provisionPart}, {"download", downloadPart},
 	}
 }
 
 // bench is one run.
 type bench struct {
 	quick bool
+	big   int    // MiB of a big file
 	dir   string // scratch space, on the disk that is measured
 	out   *report
 	log   io.Writer // progress
@@ -58,6 +59,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	flags.SetOutput(stderr)
 	only := flags.String("only", "", "parts to run, with commas between; empty means all")
 	quick := flags.Bool("quick", false, "small sizes, whose figures mean little")
+	big := flags.Int("big", 1024, "MiB of each of the ten big files of provision")
 	dir := flags.String("dir", "", "folder for scratch files; empty means a new one in the system's")
 	verify := flags.String("verify", "", "verify the ledger in this database file and print the seconds (the bench calls itself so)")
 	if err := flags.Parse(args); err != nil {
@@ -75,7 +77,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
-	b := &bench{quick: *quick, dir: scratch, log: stderr, out: &report{w: stdout}}
+	b := &bench{quick: *quick, big: *big, dir: scratch, log: stderr, out: &report{w: stdout}}
 	b.out.machine(*quick)
 	for _, p := range chosen {
 		b.say("%s …", p.name)
