@@ -30,6 +30,8 @@ type Config struct {
 	Ledger     LedgerReader
 	Issuer     Issuer
 	Health     Health
+	// Answers makes POST heed Idempotency-Key; nil: only datasets heed it.
+	Answers Answers
 	// PublicURL is the base of every link, for example "https://data.example.jp".
 	// It is never derived from a request's Host header.
 	PublicURL string

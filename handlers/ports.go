@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -38,6 +39,17 @@ type LedgerReader interface {
 	Receipt(ctx context.Context, index int64) ([]byte, error)
 	// HashReader reads the stored hashes, of which tiles are made.
 	HashReader(ctx context.Context) tlog.HashReader
+}
+
+// Answers keeps answers for requests that are repeated; *database.DB.
+type Answers interface {
+	// BeginAnswer takes the key of a request for its account, or returns what is
+	// kept under it, after removing what is older than before.
+	BeginAnswer(ctx context.Context, a models.KeptAnswer, before time.Time) (found models.KeptAnswer, taken bool, err error)
+	// EndAnswer keeps the answer under the key that was taken.
+	EndAnswer(ctx context.Context, a models.KeptAnswer) error
+	// ForgetAnswer gives the key free again.
+	ForgetAnswer(ctx context.Context, a models.KeptAnswer) error
 }
 
 // Issuer is what the organisation publishes about itself and its ledger.

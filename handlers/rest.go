@@ -25,19 +25,23 @@ type route struct {
 	tag     string
 	status  int   // of success; 0 means 200
 	public  bool  // works without signing in
-	maxBody int64 // bytes; 0 means huma's default of 1 MiB, -1 no limit
+	maxBody int64 // bytes; 0 means defaultBody or publicBody, -1 a stream
 }
 
 // add registers a route with its use case. It is the one place where errors of
 // use cases become answers.
-func add[I, O any](a *api, r route, do useCase[I, O]) { serve(a, r.operation(), do) }
+func add[I, O any](a *api, r route, do useCase[I, O]) {
+	op := r.operation()
+	a.onceOnly(r, &op)
+	serve(a, op, do)
+}
 
 // operation describes the route for huma and for the OpenAPI document.
 func (r route) operation() huma.Operation {
 	op := huma.Operation{
 		Method: r.method, Path: "/api/v1" + r.path, OperationID: r.id, Summary: r.summary,
-		Tags: []string{r.tag}, DefaultStatus: r.status, MaxBodyBytes: r.maxBody,
-		Middlewares: huma.Middlewares{keepHumaContext},
+		Tags: []string{r.tag}, DefaultStatus: r.status, MaxBodyBytes: -1, // admit bounds it
+		Middlewares: huma.Middlewares{keepHumaContext, r.admit},
 	}
 	if !r.public {
 		op.Security = []map[string][]string{{"token": {}}}

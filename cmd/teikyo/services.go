@@ -65,7 +65,7 @@ func (a *app) openHandler(context.Context) error {
 	}
 	a.handler, err = handlers.New(handlers.Config{
 		Access: a.access, Datasets: a.datasets, Recipients: a.recipients, Provisions: a.provisions, Links: a.links,
-		Ledger: a.db, Issuer: a, Health: a,
+		Ledger: a.db, Issuer: a, Health: a, Answers: a.db,
 		PublicURL: a.publicURL, TrustedProxies: proxies, Log: a.log, Now: a.clock.Now, Version: buildinfo.Version(),
 		Observe: a.metrics.observe,
 	})
