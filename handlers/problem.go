@@ -148,6 +148,9 @@ func shapeErrors() {
 	})
 }
 
+// maxListed is how many wrong parts of an input an answer lists.
+const maxListed = 50
+
 // newStatusError gives huma's own refusals (validation, bad JSON) our shape.
 func newStatusError(status int, msg string, errs ...error) huma.StatusError {
 	kind := models.Invalid
@@ -159,7 +162,7 @@ func newStatusError(status int, msg string, errs ...error) huma.StatusError {
 	}
 	_, title := statusOf(kind)
 	p := &Problem{Type: "urn:teikyo:problem:" + string(kind), Title: title, Status: status, Detail: msg}
-	for _, err := range errs {
+	for _, err := range errs[:min(len(errs), maxListed)] {
 		var detail *huma.ErrorDetail
 		if errors.As(err, &detail) {
 			p.Findings = append(p.Findings, ProblemFinding{Location: detail.Location, Message: detail.Message})

@@ -31,7 +31,7 @@ func (a *api) fileRoutes(base string) {
 		summary: "How much of a file has arrived"}, a.fileOffset)
 	add(a, route{method: remove, path: file, id: "file-remove", tag: tag, status: http.StatusNoContent,
 		summary: "Drop a file of a draft"}, a.removeFile)
-	upload := route{method: put, path: file, id: "file-put", tag: tag, status: http.StatusCreated,
+	upload := route{method: put, path: file, id: "file-put", tag: tag, status: http.StatusCreated, maxBody: -1,
 		summary: "Stream a file into a draft"}.operation()
 	upload.Description = "The body is the file. After a break HEAD tells the offset in Upload-Offset; send the rest with " +
 		"Content-Range: bytes OFFSET-END/TOTAL. A part that does not reach the end of the file is answered with 202."
