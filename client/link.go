@@ -10,8 +10,11 @@ import (
 	"teikyo/models"
 )
 
-// maxLink is the longest link, in bytes; its token has at most 2 KiB.
-const maxLink = 4 << 10
+// maxLink is the longest link, in bytes, maxToken the longest token.
+const (
+	maxLink  = 4 << 10
+	maxToken = 2 << 10
+)
 
 // link is a download link, PUBLIC_URL/d/TOKEN.
 type link struct{ base, token string }
@@ -31,7 +34,7 @@ func parseLink(text string) (link, error) {
 		return link{}, badLink()
 	}
 	token := path[at+len("/d/"):]
-	if token == "" || strings.Trim(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
+	if token == "" || len(token) > maxToken || strings.Trim(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
 		return link{}, badLink()
 	}
 	return link{base: u.Scheme + "://" + u.Host + path[:at], token: token}, nil

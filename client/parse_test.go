@@ -30,6 +30,7 @@ func TestParseLink(t *testing.T) {
 		"":                                                  {},
 		"https://example.jp/d/%2e%2e":                       {},
 		"https://example.jp/d/" + strings.Repeat("a", 5000): {},
+		"https://example.jp/d/" + strings.Repeat("a", 2049): {},
 	} {
 		got, err := parseLink(text)
 		if got != want || (err == nil) != (want.token != "") || err != nil && !models.IsKind(err, models.Invalid) {
