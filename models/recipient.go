@@ -25,7 +25,7 @@ type Recipient struct {
 	Contacts       []Contact
 	State          RecipientState
 	ApprovedUntil  time.Time // exclusive instant at which the approval ends
-	AppliedBy      string
+	AppliedBy      string    // who entered it, or changed it last
 	AppliedAt      time.Time
 	DecidedBy      string
 	DecidedAt      time.Time

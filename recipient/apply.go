@@ -3,7 +3,9 @@ package recipient
 import (
 	"context"
 	"net/mail"
+	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"teikyo/access"
@@ -43,6 +45,9 @@ func (p Profile) check() error {
 	}
 	emails := []string{p.Email}
 	for _, c := range p.Contacts {
+		if strings.ContainsFunc(c.Role+c.Name, isControl) {
+			return models.Errorf(models.Invalid, "the role or name of a contact holds control characters")
+		}
 		emails = append(emails, c.Email)
 	}
 	if len(emails) > 51 {
@@ -56,7 +61,11 @@ func (p Profile) check() error {
 	return nil
 }
 
-func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+// isControl knows characters that steer a terminal or change the direction of
+// writing: what shows must be what is approved.
+func isControl(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
+}
 
 // Apply enters an organisation. It may not receive anything until another
 // person approves it.
@@ -83,6 +92,11 @@ func (s *Service) Apply(ctx context.Context, actor access.Actor, p Profile) (mod
 	})
 }
 
+func (p Profile) equal(q Profile) bool {
+	return p.Name == q.Name && p.Country == q.Country && p.Address == q.Address && p.Representative == q.Representative &&
+		p.Email == q.Email && slices.Equal(p.Contacts, q.Contacts)
+}
+
 func (p Profile) into(r *models.Recipient) {
 	r.Name, r.Country, r.Address = p.Name, p.Country, p.Address
 	r.Representative, r.Email, r.Contacts = p.Representative, p.Email, p.Contacts
@@ -96,8 +110,9 @@ type changedProfile struct {
 }
 
 // Update changes what is known about a recipient. change gets the present
-// profile; its name, country and representative may only change while the
-// recipient is not approved, because approval spoke of that organisation.
+// profile; its name and country may only change while the recipient is not
+// approved, because approval spoke of that organisation. Whoever changes
+// something has entered it: the next approval takes another person.
 func (s *Service) Update(ctx context.Context, actor access.Actor, id string, change func(*Profile)) (models.Recipient, error) {
 	var rcpt models.Recipient
 	err := s.Store.Update(ctx, func(ctx context.Context) error {
@@ -117,6 +132,9 @@ func (s *Service) Update(ctx context.Context, actor access.Actor, id string, cha
 		}
 		after.into(&rcpt)
 		rcpt.UpdatedAt = s.now()
+		if !after.equal(before) {
+			rcpt.AppliedBy = actor.UserID
+		}
 		if err := s.Store.SaveRecipient(ctx, rcpt); err != nil {
 			return err
 		}

@@ -19,12 +19,15 @@ type decision struct {
 }
 
 // Approve lets a recipient receive data until the end of the day until (date,
-// inclusive, or RFC 3339). The approver is not who entered it. Approving again
-// moves the end.
+// inclusive, or RFC 3339). The approver is not who entered it, or changed it
+// last. Approving again moves the end.
 func (s *Service) Approve(ctx context.Context, actor access.Actor, id, until, reason string) (models.Recipient, error) {
 	return s.decide(ctx, actor, id, ledger.RecipientApproved, func(ctx context.Context, rcpt *models.Recipient) (decision, error) {
 		end, err := s.futureEnd(until)
 		if err != nil {
+			return decision{}, err
+		}
+		if err := checkReason(reason); err != nil {
 			return decision{}, err
 		}
 		if rcpt.State == models.RecipientSuspended {
@@ -64,7 +67,7 @@ func (s *Service) Revoke(ctx context.Context, actor access.Actor, id, reason str
 }
 
 // Reinstate ends a suspension; the end of the approval stays. Whoever
-// reinstates is not who suspended.
+// reinstates is not who entered the recipient, or changed it last.
 func (s *Service) Reinstate(ctx context.Context, actor access.Actor, id, reason string) (models.Recipient, error) {
 	return s.decide(ctx, actor, id, ledger.RecipientReinstated, func(ctx context.Context, rcpt *models.Recipient) (decision, error) {
 		if err := needReason(reason); err != nil {

@@ -3,7 +3,9 @@ package recipient
 import (
 	"context"
 	"io"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"teikyo/access"
 	"teikyo/crypto"
@@ -90,10 +92,18 @@ func entry(kind ledger.Kind, actor access.Actor, ids map[string]string, details 
 	return &ledger.Entry{Kind: kind, IDs: ids, Details: details}
 }
 
+// checkReason lets lines and tabs pass, and nothing else that steers a terminal.
+func checkReason(reason string) error {
+	if strings.ContainsFunc(reason, func(r rune) bool { return r != '\n' && r != '\r' && r != '\t' && isControl(r) }) || !utf8.ValidString(reason) {
+		return models.Errorf(models.Invalid, "the reason holds control characters; remove them")
+	}
+	return nil
+}
+
 // needReason refuses decisions without a reason of their own.
 func needReason(reason string) error {
 	if len(reason) < 3 || len(reason) > 2000 {
 		return models.Errorf(models.Invalid, "give the reason in words (--reason), at most 2,000 bytes")
 	}
-	return nil
+	return checkReason(reason)
 }

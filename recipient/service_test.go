@@ -168,6 +168,42 @@ func TestSelfApprovalIsRefused(t *testing.T) {
 	refused(t, err, models.Denied, "another person")
 }
 
+func TestWhoChangesAnApplicationDoesNotApproveIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx := t.Context()
+	id := b.applied(t).ID
+	_, err := b.Update(ctx, admin, id, func(p *recipient.Profile) { p.Name, p.Email = "別の会社", "other@example.com" })
+	check(t, err)
+	_, err = b.Approve(ctx, admin, id, "2027-03-31", "")
+	refused(t, err, models.Denied, "another person")
+	_, err = b.Update(ctx, manager, id, func(*recipient.Profile) {}) // takes nothing over
+	check(t, err)
+	_, err = b.Approve(ctx, admin, id, "2027-03-31", "")
+	refused(t, err, models.Denied, "another person")
+	second := access.Actor{UserID: "u-second", Role: models.Administrator}
+	_, err = b.Approve(ctx, second, id, "2027-03-31", "")
+	check(t, err)
+	b.checkLedger(t)
+}
+
+func TestWordsDoNotSteerATerminal(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, bad := range []string{"\x1b]0;title\a", "\u009b2J", "\u202egro.elpmaxe"} {
+		profile := hospital
+		profile.Name = "Clinic " + bad
+		_, err := b.Apply(t.Context(), manager, profile)
+		refused(t, err, models.Invalid, "control")
+		profile = hospital
+		profile.Contacts = []models.Contact{{Role: "legal", Name: bad, Email: "a@example.jp"}}
+		_, err = b.Apply(t.Context(), manager, profile)
+		refused(t, err, models.Invalid, "control")
+		_, err = b.Reject(t.Context(), admin, b.applied(t).ID, "because "+bad)
+		refused(t, err, models.Invalid, "control")
+	}
+}
+
 func TestRecipientsSeeThemselvesOnly(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
