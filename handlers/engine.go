@@ -59,6 +59,15 @@ type api struct {
 
 // New builds the HTTP handler of the server.
 func New(cfg Config) (http.Handler, error) {
+	a, err := newAPI(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return protection(cfg.PublicURL).Handler(slashesInPaths(a.engine)), nil
+}
+
+// newAPI is New without what stands around the engine.
+func newAPI(cfg Config) (*api, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -83,7 +92,7 @@ func New(cfg Config) (http.Handler, error) {
 	engine.NoMethod(func(c *gin.Context) { writeProblem(c, errNoMethod) })
 	a.huma = humagin.New(engine, humaConfig(cfg.Version))
 	a.routes()
-	return protection(cfg.PublicURL).Handler(slashesInPaths(engine)), nil
+	return a, nil
 }
 
 // protection refuses forms of other sites. Our own is known by the public

@@ -22,7 +22,6 @@ const (
 	keepAnswers      = 24 * time.Hour
 	maxIdempotentKey = 200     // bytes
 	maxKeptAnswer    = 4 << 20 // bytes; larger answers are not given twice
-	humaMaxBody      = 1 << 20 // bytes; huma's default
 )
 
 // idempotencyHeader is the field that a client names its request with
@@ -51,19 +50,15 @@ func (a *api) onceOnly(r route, op *huma.Operation) {
 	if a.Answers == nil {
 		return
 	}
-	o := &once{api: a, route: post + " " + op.Path, maxBody: r.maxBody, secret: slices.Contains(secretAnswers, r.id)}
-	if o.maxBody == 0 {
-		o.maxBody = humaMaxBody
-	}
+	o := &once{api: a, route: post + " " + op.Path, secret: slices.Contains(secretAnswers, r.id)}
 	op.Middlewares = append(op.Middlewares, o.serve)
 }
 
 // once carries out one operation a single time for each key.
 type once struct {
 	*api
-	route   string
-	maxBody int64
-	secret  bool
+	route  string
+	secret bool
 }
 
 func (o *once) serve(ctx huma.Context, next func(huma.Context)) {
@@ -77,7 +72,7 @@ func (o *once) serve(ctx huma.Context, next func(huma.Context)) {
 		writeProblem(c, models.Errorf(models.Invalid, "Idempotency-Key must be at most %d printable ASCII characters", maxIdempotentKey))
 		return
 	}
-	hash, err := o.hash(c.Request)
+	hash, err := hashOf(c.Request)
 	if err != nil {
 		writeProblem(c, err)
 		return
@@ -96,18 +91,14 @@ func (o *once) serve(ctx huma.Context, next func(huma.Context)) {
 
 func notPrintable(r rune) bool { return r < ' ' || r > '~' }
 
-// hash names the request by address and body, and leaves the body to be read.
-// Bodies that are too large are for the operation to refuse.
-func (o *once) hash(r *http.Request) (string, error) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, o.maxBody+1))
+// hashOf names the request by address and body, which admit has read and
+// bounded, and leaves the body to be read again.
+func hashOf(r *http.Request) (string, error) {
+	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return "", models.Wrap(models.Invalid, err, "the body of the request did not arrive as a whole; send it again")
+		return "", models.Wrap(models.Internal, err, "the body cannot be read again")
 	}
-	rest := r.Body
-	r.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(body), rest), rest}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	h := sha256.New()
 	h.Write([]byte(r.Method + " " + r.URL.RequestURI() + "\n"))
 	h.Write(body)
