@@ -186,12 +186,7 @@ func (d *downloads) send(c *gin.Context, visit *provision.Visit, entry parcel.En
 		return err
 	}
 	defer body.Close()
-	stop := context.AfterFunc(ctx, func() {
-		if endedEarly(ctx) != nil {
-			cut(ctx, c.Writer)
-		}
-	})
-	defer stop()
+	defer cutWhenEnded(ctx, c)()
 	sent, err := d.copy(ctx, c, part, body)
 	if c.Writer.Written() {
 		visit.Record(c.Request.Context(), entry.Path, part.offset, sent)
@@ -200,6 +195,16 @@ func (d *downloads) send(c *gin.Context, visit *provision.Visit, entry parcel.En
 		return why
 	}
 	return err
+}
+
+// cutWhenEnded resets the connection as soon as the right to an answer ends, until
+// stop is called.
+func cutWhenEnded(ctx context.Context, c *gin.Context) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
+		if endedEarly(ctx) != nil {
+			cut(ctx, c.Writer)
+		}
+	})
 }
 
 // copy sends the body. The first bytes are read before the status goes out, so
@@ -269,6 +274,7 @@ func (d *downloads) list(c *gin.Context, visit *provision.Visit) error {
 	}
 	ctx, release := visit.Hold(c.Request.Context())
 	defer release()
+	defer cutWhenEnded(ctx, c)()
 	control := http.NewResponseController(c.Writer)
 	n := 0
 	for entry, err := range visit.Entries(ctx) {

@@ -3,9 +3,11 @@ package handlers_test
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -214,4 +216,20 @@ func TestAClientThatGoesAway(t *testing.T) {
 	if bytes < 100_000 || bytes >= slowSize {
 		t.Errorf("%d bytes are recorded", bytes)
 	}
+}
+
+// The names of the files go out as long as there is a right to the files.
+func TestRevocationReachesSlowListings(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{}
+	folder := strings.Repeat(strings.Repeat("x", 200)+"/", 4)
+	for i := range 6000 {
+		files[fmt.Sprintf("%s%04d.csv", folder, i)] = "1"
+	}
+	s := newFetchServer(t, false, files)
+	session, id := s.session()
+	slow := s.slowFetch(session)
+	slow.awaitBytes(t, 100_000)
+	s.api(200, "POST", "/links/"+id+"/revoke", nil)
+	slow.endsWithin(t, time.Now(), 6<<20)
 }
