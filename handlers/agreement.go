@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"context"
-	"mime"
 	"net/http"
 	"time"
 
@@ -124,7 +123,7 @@ func (a *api) agreementDocument(ctx context.Context, actor access.Actor, in *idI
 	}
 	return &documentOutput{
 		Type:        "application/octet-stream",
-		Disposition: mime.FormatMediaType("attachment", map[string]string{"filename": g.DocumentName}),
+		Disposition: disposition(g.DocumentName),
 		Body:        document,
 	}, nil
 }
