@@ -77,7 +77,7 @@ func TestOtherProgramsOpenWhatWeSeal(t *testing.T) {
 // toolFolder is where scripts/check.sh puts the tools that Debian has not.
 func toolFolder(t *testing.T) string {
 	t.Helper()
-	if dir := os.Getenv("TEIKYO_TEST_TOOLS"); dir != "" {
+	if dir := os.Getenv("TEST_TOOLS"); dir != "" {
 		return dir
 	}
 	dir, err := filepath.Abs("../dist/tools")

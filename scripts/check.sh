@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 tools=$PWD/dist/tools
 mkdir -p "$tools"
-export PATH="$tools/bin:$PATH" TEIKYO_TEST_TOOLS=$tools
+export PATH="$tools/bin:$PATH" TEST_TOOLS=$tools
 
 step() { printf '\n== %s\n' "$*"; }
 
