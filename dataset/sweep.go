@@ -3,6 +3,7 @@ package dataset
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"teikyo/access"
@@ -67,7 +68,8 @@ func (s *Service) sweepDrafts(ctx context.Context) (int, error) {
 }
 
 // sweepObjects deletes segments that no row names. A segment is durable before
-// its row: what is older than before and has none yet will never get one.
+// its row: what is older than before, has none yet and is not held by an upload
+// of this process will never get one.
 func (s *Service) sweepObjects(ctx context.Context, before time.Time) (int, error) {
 	removed := 0
 	var keys []string
@@ -93,6 +95,8 @@ func (s *Service) sweepObjects(ctx context.Context, before time.Time) (int, erro
 }
 
 func (s *Service) deleteUnknown(ctx context.Context, keys []string) (int, error) {
+	// Asked before the rows: what is let go meanwhile has its row by then.
+	keys = slices.DeleteFunc(slices.Clone(keys), s.running.Holds)
 	known, err := s.Store.KnownSegments(ctx, keys)
 	if err != nil {
 		return 0, err

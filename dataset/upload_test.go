@@ -494,3 +494,46 @@ func TestRewrap(t *testing.T) {
 		t.Fatalf("%+v, %v", sealed, err)
 	}
 }
+
+// sweeping is a store that is swept whenever the gate reads a file again.
+type sweeping struct {
+	storage.Store
+	sweep func()
+}
+
+func (s *sweeping) Open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	s.sweep()
+	return s.Store.Open(ctx, key, offset, length)
+}
+
+// Reading a large file again takes hours: a sweep must not take its last segment,
+// which has no row yet.
+func TestSweepSparesTheLastSegment(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	v := h.draft("x")
+	body := claims(2*segmentSize + 1000)
+	up := uploadOf(v, "a.csv", body)
+	up.Body = &breaking{body: bytes.NewReader(body), after: segmentSize + 1}
+	_, err := h.s.Put(t.Context(), manager, up)
+	wantKind(t, err, models.Unavailable, "bytes are kept")
+	p, err := h.s.File(t.Context(), manager, v.DatasetID, 1, "a.csv")
+	h.must(err)
+	swept := 0
+	h.s.Objects = &sweeping{h.s.Objects, func() {
+		swept++
+		_, err := h.s.SweepAtStart(t.Context()) // whatever the age
+		h.must(err)
+	}}
+	up = uploadOf(v, "a.csv", body)
+	up.Offset, up.Length, up.Body = p.Offset, int64(len(body))-p.Offset, bytes.NewReader(body[p.Offset:])
+	_, err = h.s.Put(t.Context(), manager, up)
+	h.must(err)
+	if swept == 0 {
+		t.Fatal("nothing was read again")
+	}
+	h.check() // no row names a missing object
+	if removed, err := h.s.SweepAtStart(t.Context()); err != nil || removed.Objects != 0 {
+		t.Errorf("%+v, %v", removed, err)
+	}
+}

@@ -3,7 +3,9 @@ package intake
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"runtime"
 
 	"teikyo/deid"
 	"teikyo/models"
@@ -37,9 +39,23 @@ func startGate(ctx context.Context, path string, p deid.Profile) *gateRun {
 	}
 	go func() {
 		defer close(g.over)
+		defer g.survive()
 		g.report, g.err = deid.Check(ctx, path, g, p)
 	}()
 	return g
+}
+
+// survive keeps a fault of the gate, which reads whatever people send, from
+// ending the server. What the panic said may hold data and is left out.
+func (g *gateRun) survive() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	g.report, g.err = deid.Report{}, errors.New("intake: the gate panicked")
+	if known, ok := v.(runtime.Error); ok {
+		g.err = fmt.Errorf("intake: the gate panicked: %w", known)
+	}
 }
 
 // feed hands a copy of p on; after the gate has seen enough it does nothing.

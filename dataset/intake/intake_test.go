@@ -124,3 +124,20 @@ func TestWrapContextRefusesADamagedRow(t *testing.T) {
 		}
 	}
 }
+
+func TestAPanicOfTheGateIsAnError(t *testing.T) {
+	t.Parallel()
+	for _, v := range []any{"東都 花子", errors.New("東都 花子"), nil} {
+		g := &gateRun{}
+		func() {
+			defer g.survive()
+			if v == nil {
+				_ = []int{}[len(g.cur)]
+			}
+			panic(v)
+		}()
+		if g.err == nil || strings.Contains(g.err.Error(), "花子") {
+			t.Errorf("%v: %v", v, g.err)
+		}
+	}
+}

@@ -301,6 +301,31 @@ func fileKey(id string, version int, path string) string {
 type Running struct {
 	mu     sync.Mutex
 	byFile map[string]*upload
+	held   map[string]bool // segments that wait for their rows
+}
+
+// Holds reports whether a segment belongs to an upload that has not written its
+// row yet: the gate may read a large file again before it does.
+func (r *Running) Holds(segment string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.held[segment]
+}
+
+// hold keeps the next segment of an upload from being swept, in place of the one
+// before, which has its row.
+func (r *Running) hold(u *upload, segment string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.held, u.segment)
+	u.segment = segment
+	if segment == "" {
+		return
+	}
+	if r.held == nil {
+		r.held = map[string]bool{}
+	}
+	r.held[segment] = true
 }
 
 func (r *Running) add(key string, u *upload) {
@@ -313,6 +338,7 @@ func (r *Running) add(key string, u *upload) {
 }
 
 func (r *Running) remove(key string, u *upload) {
+	r.hold(u, "")
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.byFile[key] == u {

@@ -45,6 +45,7 @@ type upload struct {
 	profile deid.Profile
 	src     *source
 	gate    *gateRun // nil when the upload goes on from an earlier one
+	segment string   // that Running holds
 	done    chan struct{}
 }
 
@@ -161,6 +162,7 @@ func (u *upload) putSegment(ctx context.Context, sealer *crypto.Sealer) (models.
 	if err != nil {
 		return models.Segment{}, err
 	}
+	u.d.Running.hold(u, key)
 	n, err := u.d.Objects.Put(ctx, key, sealer.NextSegment(u.d.SegmentSize), -1)
 	return models.Segment{Key: key, Size: n}, err
 }
