@@ -22,8 +22,10 @@ import (
 // use the command line. Everybody reaches the server through the door.
 type world struct {
 	t      *testing.T
-	dir    string // of everything that the story makes
-	data   string // folder of the server
+	dir    string   // of everything that the story makes
+	data   string   // folder of the server
+	wrap   []string // what starts the server, if it is not started plainly
+	root   string   // where the server's file system is
 	flags  []string
 	env    []string
 	server *process
@@ -65,8 +67,11 @@ func newWorld(t *testing.T, flags ...string) *world {
 func (w *world) people() {
 	w.t.Helper()
 	w.start()
-	w.code = strings.TrimSpace(string(w.read(filepath.Join(w.data, "setup-code"))))
-	w.alice.run(0, "", "setup", "--code-file", filepath.Join(w.data, "setup-code"), "--email", w.alice.email, "--name", w.alice.name,
+	if w.wrap != nil {
+		w.root = fmt.Sprintf("/proc/%d/root", w.server.cmd.Process.Pid)
+	}
+	w.code = strings.TrimSpace(string(w.read(w.at("setup-code"))))
+	w.alice.run(0, "", "setup", "--code-file", w.at("setup-code"), "--email", w.alice.email, "--name", w.alice.name,
 		"--password-file", w.alice.passwordFile())
 	w.alice.id = w.alice.json("whoami")["id"].(string)
 	w.invite(w.alice, w.bob, "administrator")
@@ -113,7 +118,8 @@ func (w *world) start() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	cmd := exec.Command(program, append([]string{"serve", "--data", w.data, "--listen", "127.0.0.1:0", "--public-url", w.door.url()}, w.flags...)...)
+	args := append(w.wrap, append([]string{program, "serve", "--data", w.data, "--listen", "127.0.0.1:0", "--public-url", w.door.url()}, w.flags...)...)
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env, cmd.Dir = w.env, w.dir
 	p, address, err := startProcess(cmd)
 	if err != nil {
@@ -153,6 +159,9 @@ func (w *world) words() string {
 	}
 	return text
 }
+
+// at is where a file of the data folder is.
+func (w *world) at(name string) string { return filepath.Join(w.root+w.data, name) }
 
 func (w *world) folder(name string) string {
 	w.t.Helper()
@@ -345,7 +354,7 @@ func (w *world) issuerFile() string {
 	w.t.Helper()
 	path := filepath.Join(w.dir, "issuer.json")
 	if _, err := os.Stat(path); err != nil {
-		w.alice.run(0, "", "issuer", "show", "--data", w.data, "-o", path)
+		w.alice.run(0, "", "issuer", "show", "--data", w.at(""), "-o", path)
 	}
 	return path
 }
@@ -362,7 +371,13 @@ func (r *partner) fetch(want int, url, folder string, more ...string) (dir, stdo
 // verifyLedger checks the whole ledger of a stopped or running server.
 func (w *world) verifyLedger(more ...string) map[string]any {
 	w.t.Helper()
-	report := w.alice.json(append([]string{"ledger", "verify", "--data", w.data}, more...)...)
+	args := append([]string{"ledger", "verify", "--data", w.data}, more...)
+	var report map[string]any
+	if w.root == "" {
+		report = w.alice.json(args...)
+	} else {
+		report = document(w.t, w.inside(append(append([]string{"teikyo"}, args...), "--json")...))
+	}
 	if report["ok"] != true {
 		w.t.Fatal(report)
 	}
