@@ -55,7 +55,7 @@ func (s *Service) commit(
 ) (*ledger.Entry, error) {
 	var issued *ledger.Entry
 	err := s.Store.Update(ctx, func(ctx context.Context) error {
-		if err := s.stillTrue(ctx, req, g); err != nil {
+		if err := s.stillTrue(ctx, actor, req, g); err != nil {
 			return err
 		}
 		var err error
@@ -86,7 +86,7 @@ func (s *Service) commit(
 
 // stillTrue asks again, inside the transaction, what may have changed while the
 // parcel was made. The chosen files cannot: a version is frozen.
-func (s *Service) stillTrue(ctx context.Context, req models.Request, before ground) error {
+func (s *Service) stillTrue(ctx context.Context, actor access.Actor, req models.Request, before ground) error {
 	current, err := s.Store.Request(ctx, req.ID)
 	if err != nil {
 		return err
@@ -95,7 +95,7 @@ func (s *Service) stillTrue(ctx context.Context, req models.Request, before grou
 	if err := s.checkOpen(current, now); err != nil {
 		return err
 	}
-	if current.Frozen != req.Frozen {
+	if current.Frozen != req.Frozen || current.RequestedBy != req.RequestedBy {
 		return models.Errorf(models.Conflict, "the request was changed meanwhile; look at it and approve it again")
 	}
 	g, err := s.ground(ctx, req, now)
@@ -106,7 +106,20 @@ func (s *Service) stillTrue(ctx context.Context, req models.Request, before grou
 	if err := s.check(req, g, now); err != nil {
 		return err
 	}
+	if err := s.stillTwo(ctx, actor, req); err != nil {
+		return err
+	}
 	return checkFrozen(req, g)
+}
+
+// stillTwo asks again whether the two people may decide together: one of the
+// accounts may have been disabled, reset or changed meanwhile.
+func (s *Service) stillTwo(ctx context.Context, actor access.Actor, req models.Request) error {
+	independence, err := s.People.Pair(ctx, req.RequestedBy, actor.UserID)
+	if err == nil && independence != req.Independence {
+		err = models.Errorf(models.Conflict, "the accounts were changed meanwhile; look at the request and decide again")
+	}
+	return err
 }
 
 // number takes the next running number of the fiscal year in the configured

@@ -37,7 +37,7 @@ func (s *Service) Reissue(ctx context.Context, actor access.Actor, id, key strin
 		if current.State != models.ProvisionIssued || current.Reissue != prov.Reissue {
 			return models.Errorf(models.Conflict, "the provision was changed meanwhile; look at it and try again")
 		}
-		if err := s.stillUsable(ctx, req, g); err != nil {
+		if err := s.stillUsable(ctx, actor, req, g); err != nil {
 			return err
 		}
 		rec := s.record(prov, req, g, pack.NoticeSHA256)
@@ -99,12 +99,15 @@ func (s *Service) rekey(ctx context.Context, actor access.Actor, prov models.Pro
 }
 
 // stillUsable asks the rules again inside the transaction.
-func (s *Service) stillUsable(ctx context.Context, req models.Request, before ground) error {
+func (s *Service) stillUsable(ctx context.Context, actor access.Actor, req models.Request, before ground) error {
 	now := s.now()
 	g, err := s.ground(ctx, req, now)
 	if err != nil {
 		return err
 	}
 	g.choice = before.choice
-	return s.check(req, g, now)
+	if err := s.check(req, g, now); err != nil {
+		return err
+	}
+	return s.stillTwo(ctx, actor, req)
 }
