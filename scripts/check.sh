@@ -15,6 +15,10 @@ install_packages() {
 	command -v age >/dev/null || missing+=(age)
 	command -v ssh-keygen >/dev/null || missing+=(openssh-client)
 	command -v sha256sum >/dev/null || missing+=(coreutils)
+	command -v curl >/dev/null || missing+=(curl ca-certificates)
+	command -v jq >/dev/null || missing+=(jq)
+	command -v openssl >/dev/null || missing+=(openssl)
+	command -v awk >/dev/null || missing+=(mawk)
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
 	command -v gcc >/dev/null || missing+=(gcc libc6-dev)
 	if [ ${#missing[@]} -eq 0 ]; then return; fi

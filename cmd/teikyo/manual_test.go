@@ -4,8 +4,10 @@ import (
 	"maps"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -136,4 +138,26 @@ func TestOperationsNamesWhatToWatch(t *testing.T) {
 	if len(want) == 0 || !maps.Equal(got, want) {
 		t.Errorf("metrics explained: %v, there are %v", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
 	}
+}
+
+// The examples of the page for programmers work, one after the other.
+func TestAPIPageRuns(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("the examples use GNU tools")
+	}
+	tools(t, "bash", "curl", "jq", "openssl", "age", "age-keygen", "awk")
+	var script strings.Builder
+	for _, block := range regexp.MustCompile("(?s)\n```sh\n(.*?\n)```\n").FindAllStringSubmatch(pages(t)["api.md"], -1) {
+		script.WriteString(block[1])
+	}
+	s := startServer(t, config.Config{Links: config.Links{AllowUnbound: true}, Issuer: config.Issuer{Origin: "example.jp"}})
+	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script.String())
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(os.Environ(), "S="+s.URL(), "DATA="+s.app.folder.Root())
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), `"kind":"provision.issued"`) {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	s.check()
 }
