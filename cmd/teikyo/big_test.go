@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"testing"
+)
+
+const (
+	bigSize   = 512 << 20 // bytes; 10 GiB with TEIKYO_TEST_BIG=1
+	maxMemory = 256 << 20 // bytes that the server may have resident at any time
+)
+
+// A large file is registered and served at constant memory of the server.
+func TestMemoryOfTheServer(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("memory is read from /proc")
+	}
+	size := int64(bigSize)
+	if os.Getenv("TEIKYO_TEST_BIG") != "" {
+		size = 10 << 30
+	}
+	w := newWorld(t)
+	w.notice()
+	file := w.table("big.csv", size)
+	r := w.partner("Keio")
+	ds := w.register("Big", file)
+	registered := w.peak()
+	_, link := w.link(w.provide(ds, r))
+	dir, _, _ := r.fetch(0, link, "parcel", "--keep-sealed")
+	served := w.peak()
+	t.Logf("%d MiB: peak of the server %d MiB after registering, %d MiB after serving", size>>20, registered>>20, served>>20)
+	if served > maxMemory {
+		t.Errorf("the server had %d MiB resident", served>>20)
+	}
+	r.desk.json("open", dir, "-o", filepath.Join(r.desk.home, "opened"), "-i", r.identity)
+	if sha256Of(t, filepath.Join(r.desk.home, "opened", "data", "big.csv")) != sha256Of(t, file) {
+		t.Error("another file arrived")
+	}
+}
+
+// peak is the most memory that the server ever had resident, in bytes.
+func (w *world) peak() int64 {
+	w.t.Helper()
+	status := w.read(fmt.Sprintf("/proc/%d/status", w.server.cmd.Process.Pid))
+	for line := range bytes.Lines(status) {
+		if text, ok := bytes.CutPrefix(line, []byte("VmHWM:")); ok {
+			kib, err := strconv.ParseInt(string(bytes.Fields(text)[0]), 10, 64)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			return kib << 10
+		}
+	}
+	w.t.Fatal("no VmHWM")
+	return 0
+}
