@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -250,4 +251,43 @@ func listTree(t *testing.T, dir string) []string {
 		t.Fatal(err)
 	}
 	return list
+}
+
+// The commands of docs/acceptance.md, word for word but for the port.
+func TestAcceptanceByHand(t *testing.T) {
+	t.Parallel()
+	tools(t, "age", "bash")
+	shared := filepath.Dir(filepath.Dir(realFile(t, "arx/adult.csv")))
+	text, err := os.ReadFile("../../docs/acceptance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var script strings.Builder
+	script.WriteString("set -eo pipefail\ntrap 'kill $SERVER 2>/dev/null || true' EXIT\n")
+	for i, block := range strings.Split(string(text), "```sh\n")[1:] {
+		commands, _, ok := strings.Cut(block, "```\n")
+		if !ok {
+			t.Fatalf("block %d has no end", i)
+		}
+		fmt.Fprintf(&script, "echo '== block %d'\n%s", i, commands)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	path := filepath.Join(t.TempDir(), "story.sh")
+	if err := os.WriteFile(path, []byte(strings.ReplaceAll(script.String(), "8080", port)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("bash", path)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(cleanEnvironment(), "SHARED="+shared, "TMPDIR="+t.TempDir(), "HOME="+t.TempDir())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
