@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"teikyo/access"
@@ -179,8 +180,8 @@ func (s *Service) checkNew(n New, profile string) error {
 		return err
 	}
 	return errors.Join(
-		checkText("title", n.Title, maxTitle), checkText("description", n.Description, maxDescription),
-		checkText("source kind", n.SourceKind, maxShort), checkText("language", n.Language, maxShort),
+		checkLine("title", n.Title, maxTitle), checkText("description", n.Description, maxDescription),
+		checkLine("source kind", n.SourceKind, maxShort), checkLine("language", n.Language, maxShort),
 		s.lookAtWords(n.Title, n.Description),
 	)
 }
@@ -212,7 +213,7 @@ func (s *Service) checkVersion(nv NewVersion) error {
 	}
 	return firstOf(errors.Join(
 		checkText("terms", nv.Terms, maxTerms), checkText("schema", nv.Schema, maxSchema),
-		checkText("period", nv.PeriodFrom+nv.PeriodTo, maxShort), checkText("idempotency key", nv.Key, maxShort),
+		checkLine("period", nv.PeriodFrom+nv.PeriodTo, maxShort), checkLine("idempotency key", nv.Key, maxShort),
 	))
 }
 
@@ -220,10 +221,24 @@ func checkText(field, text string, limit int) error {
 	switch {
 	case len(text) > limit:
 		return models.Errorf(models.TooLarge, "the %s has %d bytes; at most %d are allowed", field, len(text), limit)
-	case !utf8.ValidString(text) || strings.ContainsRune(text, 0):
+	case !utf8.ValidString(text):
 		return models.Errorf(models.Invalid, "the %s is not valid UTF-8 text", field)
+	case strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\n\r\t", r) }):
+		return models.Errorf(models.Invalid, "the %s holds control characters; remove them", field)
 	}
 	return nil
+}
+
+// checkLine is checkText for what people read on one line: it shows as what it
+// is.
+func checkLine(field, text string, limit int) error {
+	odd := func(r rune) bool {
+		return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
+	}
+	if strings.ContainsFunc(text, odd) {
+		return models.Errorf(models.Invalid, "the %s holds characters that break lines or change the direction of writing; remove them", field)
+	}
+	return checkText(field, text, limit)
 }
 
 // firstOf is the first *models.Error of joined errors: one clear sentence.

@@ -261,7 +261,12 @@ func TestCreateChecksItsInput(t *testing.T) {
 	}{
 		{dataset.New{Title: " ", Class: models.Test}, dataset.NewVersion{}, "needs a title"},
 		{dataset.New{Title: "x", Class: "secret"}, dataset.NewVersion{}, "unknown data class"},
-		{dataset.New{Title: "x\x00", Class: models.Test}, dataset.NewVersion{}, "UTF-8"},
+		{dataset.New{Title: "x\xff", Class: models.Test}, dataset.NewVersion{}, "UTF-8"},
+		{dataset.New{Title: "x\x00", Class: models.Test}, dataset.NewVersion{}, "break lines"},
+		{dataset.New{Title: "x\ny", Class: models.Test}, dataset.NewVersion{}, "break lines"},
+		{dataset.New{Title: "x\u202ey", Class: models.Test}, dataset.NewVersion{}, "direction of writing"},
+		{dataset.New{Title: "x", Description: "a\x1b[2J", Class: models.Test}, dataset.NewVersion{}, "control characters"},
+		{dataset.New{Title: "x", Class: models.Test}, dataset.NewVersion{Terms: "a\u009b2J"}, "control characters"},
 		{dataset.New{Title: "of taro.yamada@hospital.or.jp", Class: models.Test}, dataset.NewVersion{}, "identifier"},
 		{dataset.New{Title: "x", Description: "call 090-1234-5678", Class: models.Test}, dataset.NewVersion{}, "identifier"},
 		{dataset.New{Title: "x", Class: models.Test}, dataset.NewVersion{Profile: "loose"}, "no de-identification profile"},

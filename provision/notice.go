@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"teikyo/access"
@@ -148,7 +149,8 @@ func plain[T ~string](codes []T) []string {
 }
 
 // checkText refuses text for people that is too long, not UTF-8 or holds
-// control characters; several lines only where they are allowed. what names it.
+// characters that steer a terminal or change the direction of writing: what shows
+// is what is approved. Several lines only where they are allowed. what names it.
 func checkText(what, text string, limit int, lines bool) error {
 	switch {
 	case !utf8.ValidString(text):
@@ -161,7 +163,7 @@ func checkText(what, text string, limit int, lines bool) error {
 			if lines {
 				continue
 			}
-		} else if r >= ' ' && r != 0x7f {
+		} else if !unicode.IsControl(r) && !unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
 			continue
 		}
 		return models.Errorf(models.Invalid, "the %s holds a control character (%U); remove it", what, r)

@@ -83,6 +83,8 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		{"purpose", func(d *draft) { d.Purpose = "fun" }, models.Invalid, `unknown purpose "fun"; use one of product-development`},
 		{"method", func(d *draft) { d.Method = "fax" }, models.Invalid, `unknown method "fax"; use one of download`},
 		{"basis", func(d *draft) { d.Basis = "trust" }, models.Invalid, `unknown basis "trust"; use one of third_party`},
+		{"words that steer a terminal", func(d *draft) { d.Words = "statistics\u009b2J" }, models.Invalid, "control character (U+009B)"},
+		{"words that turn around", func(d *draft) { d.Words = "statistics \u202exfer" }, models.Invalid, "control character (U+202E)"},
 		{"no words", func(d *draft) { d.Words = " \n" }, models.Invalid, "recipient's own words"},
 		{"words with control characters", func(d *draft) { d.Words = "a\x00b" }, models.Invalid, "control character"},
 		{"words too long", func(d *draft) { d.Words = strings.Repeat("a", 4001) }, models.Invalid, "longer than 4000"},

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -91,7 +93,7 @@ func (d *Desk) checkUpload(in Upload) error {
 	case in.Total == 0:
 		return errEmpty(in.Path)
 	}
-	if len(in.MediaType) > maxMediaType || !utf8.ValidString(in.MediaType) {
+	if len(in.MediaType) > maxMediaType || !utf8.ValidString(in.MediaType) || strings.ContainsFunc(in.MediaType, unicode.IsControl) {
 		return models.Errorf(models.Invalid, "the media type of %s is not a valid one", in.Path)
 	}
 	return nil
