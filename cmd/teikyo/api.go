@@ -164,7 +164,7 @@ func (c *cli) show(answer json.RawMessage, fields ...string) error {
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	for _, f := range fields {
 		if text := fieldText(v, f); text != "" {
-			fmt.Fprintf(w, "%s\t%s\n", strings.ReplaceAll(f, "_", " "), text)
+			fmt.Fprintf(w, "%s\t%s\n", strings.ReplaceAll(f, "_", " "), printableLines(text))
 		}
 	}
 	return w.Flush()
@@ -191,7 +191,7 @@ func (c *cli) table(answer json.RawMessage, fields ...string) error {
 	for _, item := range list.Items {
 		cells := make([]string, len(fields))
 		for i, f := range fields {
-			cells[i] = shortTime(fieldText(item, f))
+			cells[i] = printable(shortTime(fieldText(item, f)))
 		}
 		rows = append(rows, cells)
 	}

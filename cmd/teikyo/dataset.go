@@ -231,7 +231,7 @@ func (c *cli) checkFiles(ctx context.Context, files []localFile, profile deid.Pr
 		if !c.json { // the verdict stands alone on its line, for scripts
 			fmt.Fprintf(c.out, "%s\n", report.Verdict)
 			if !c.quiet {
-				fmt.Fprintln(c.out, strings.TrimRight(report.Text(), "\n")+"\n")
+				fmt.Fprintln(c.out, strings.TrimRight(printableLines(report.Text()), "\n")+"\n")
 			}
 			continue
 		}

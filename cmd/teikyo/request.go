@@ -181,6 +181,9 @@ func (c *cli) outcomes(answer json.RawMessage, names []string, fields ...string)
 					cells = append(cells, strings.ReplaceAll(f, "_", " ")+" "+text)
 				}
 			}
+			for i := range cells {
+				cells[i] = printable(cells[i])
+			}
 			fmt.Fprintln(w, strings.Join(cells, "\t"))
 		}
 		if err := w.Flush(); err != nil {

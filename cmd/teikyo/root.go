@@ -173,13 +173,13 @@ func (c *cli) printError(err error) {
 		c.printJSON(errorDocument(err, msg, known))
 		return
 	}
-	fmt.Fprintln(c.err, "teikyo: "+msg)
+	fmt.Fprintln(c.err, "teikyo: "+printableLines(msg))
 	if known == nil {
 		return
 	}
 	for _, f := range known.Findings {
 		line := "  " + strings.TrimSpace(f.ID+" "+f.Location)
-		fmt.Fprintln(c.err, strings.TrimRight(line+": "+f.Msg, " "))
+		fmt.Fprintln(c.err, strings.TrimRight(printable(line+": "+f.Msg), " "))
 	}
 }
 
@@ -204,7 +204,7 @@ func errorDocument(err error, msg string, known *models.Error) any {
 // say writes a line for people to standard error unless -q.
 func (c *cli) say(format string, args ...any) {
 	if !c.quiet {
-		fmt.Fprintf(c.err, format+"\n", args...)
+		fmt.Fprintln(c.err, printableLines(fmt.Sprintf(format, args...)))
 	}
 }
 

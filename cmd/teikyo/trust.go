@@ -51,7 +51,7 @@ func (c *cli) askIssuer(origin, fingerprint string) (bool, error) {
   name         %s
   fingerprint  %s
 Compare the fingerprint with the one you were given when your key was approved,
-not with anything that came with the link. Type yes if they are the same: `, origin, fingerprint)
+not with anything that came with the link. Type yes if they are the same: `, printable(origin), printable(fingerprint))
 	line, err := bufio.NewReader(c.in).ReadString('\n')
 	if err != nil && line == "" {
 		return false, nil // the end of the input is no yes
@@ -133,13 +133,23 @@ func language() string {
 }
 
 // printable keeps texts of others from steering the terminal.
-func printable(text string) string {
+func printable(text string) string { return strings.Map(printableRune, text) }
+
+// printableLines is printable for text of several lines.
+func printableLines(text string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
-			return ' '
+		if r == '\n' || r == '\t' {
+			return r
 		}
-		return r
+		return printableRune(r)
 	}, text)
+}
+
+func printableRune(r rune) rune {
+	if unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
+		return ' '
+	}
+	return r
 }
 
 func localTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST") }
