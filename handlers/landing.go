@@ -36,7 +36,7 @@ func (a *api) landing(c *gin.Context) {
 	}
 	lang := web.Language(c.GetHeader("Accept-Language"))
 	a.writePage(c, http.StatusOK, "landing", landingPage{
-		frame: a.frame("title", lang), Provider: shown.Provider, Dataset: shown.Record.DatasetTitle, Version: shown.Record.DatasetVersion,
+		frame: a.frame("title", lang), Provider: shown.Provider, Issuer: shown.Issuer.Origin, Dataset: shown.Record.DatasetTitle, Version: shown.Record.DatasetVersion,
 		Files: shown.Record.Files, Bytes: shown.Record.Bytes, Ends: shown.Ends, UsesLeft: shown.UsesLeft, MaxUses: shown.Link.MaxUses,
 		Statement: shown.Statement[lang], Rehearsal: shown.Provision.Class == models.Test, Bind: string(shown.Link.Bind),
 		Command:        "teikyo get '" + a.Links.URL(tokenOf(c)) + "' -o DIR -i IDENTITY",
@@ -124,11 +124,11 @@ func (a *api) word(c *gin.Context, key string) string {
 
 type landingPage struct {
 	frame
-	Provider, Dataset, Statement, Bind, Command, KeyFingerprint string
-	Version, Files, UsesLeft, MaxUses                           int
-	Bytes                                                       int64
-	Ends                                                        time.Time
-	Rehearsal, Form                                             bool
+	Provider, Issuer, Dataset, Statement, Bind, Command, KeyFingerprint string
+	Version, Files, UsesLeft, MaxUses                                   int
+	Bytes                                                               int64
+	Ends                                                                time.Time
+	Rehearsal, Form                                                     bool
 }
 
 type messagePage struct {

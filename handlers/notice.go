@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"context"
-	"html/template"
 	"net/http"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"teikyo/access"
 	"teikyo/models"
 	"teikyo/provision"
+	"teikyo/web"
 )
 
 func (a *api) noticeRoutes() {
@@ -18,7 +18,7 @@ func (a *api) noticeRoutes() {
 	add(a, route{post, "/notices", "notice-publish", "Publish the next version of a public notice", tag, http.StatusCreated, false, 0}, a.publishNotice)
 	add(a, route{get, "/notices", "notice-list", "List the public notices, the newest first", tag, 0, true, 0}, a.listNotices)
 	add(a, route{get, "/notices/current", "notice-current", "The public notices in force, one for each data class", tag, 0, true, 0}, a.currentNotices)
-	a.engine.GET("/notice", a.noticePage)
+	a.engine.GET("/notice", a.showNotices)
 }
 
 type noticeView struct {
@@ -66,32 +66,49 @@ func (a *api) currentNotices(ctx context.Context, _ access.Actor, _ *none) (*bod
 	return respond(list, err)
 }
 
-// noticeTemplate is the public page: no script, no style of its own.
-var noticeTemplate = template.Must(template.New("notice").Parse(`<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Public notice / 公表事項</title></head>
-<body>
-<main>
-<h1>Public notice / 公表事項</h1>
-{{range .}}<article id="{{.Class}}">
-<h2>{{.Class}} ({{.Version}})</h2>
-<p><time datetime="{{.PublishedAt.Format "2006-01-02T15:04:05Z07:00"}}">{{.PublishedAt.Format "2006-01-02"}}</time></p>
-<pre>{{.Text}}</pre>
-</article>
-{{else}}<p>Nothing has been published yet. / まだ公表事項はありません。</p>
-{{end}}</main>
-</body>
-</html>
-`))
+type noticePage struct {
+	frame
+	Provider string
+	Notices  []shownNotice
+}
 
-func (a *api) noticePage(c *gin.Context) {
+// shownNotice is a notice as the public page shows it.
+type shownNotice struct {
+	Class, Name    string
+	Rehearsal      bool
+	Items, Methods []string // names
+	Published      time.Time
+	Version        int
+	Text           string
+}
+
+// showNotices is the public page. It is for everybody and for search engines.
+func (a *api) showNotices(c *gin.Context) {
 	rows, err := a.Provisions.CurrentNotices(c.Request.Context())
 	if err != nil {
-		writeProblem(c, err)
+		a.errorPage(c, err)
 		return
 	}
-	c.Header("Content-Type", "text/html; charset=utf-8")
-	if err := noticeTemplate.Execute(c.Writer, rows); err != nil {
-		_ = c.Error(err)
+	lang := web.Language(c.GetHeader("Accept-Language"))
+	page := noticePage{frame: a.frame("noticetitle", lang), Provider: a.Provisions.Provider()}
+	for _, n := range rows {
+		page.Notices = append(page.Notices, a.shownNotice(n, lang))
 	}
+	c.Header("Vary", "Accept-Language")
+	a.writePage(c, http.StatusOK, "notice", page)
+}
+
+func (a *api) shownNotice(n models.Notice, lang string) shownNotice {
+	texts := a.Provisions.Texts
+	shown := shownNotice{
+		Class: string(n.Class), Name: texts.Class(string(n.Class), lang), Rehearsal: n.Class == models.Test,
+		Published: n.PublishedAt.In(a.Provisions.Zone), Version: n.Version, Text: n.Text,
+	}
+	for _, item := range n.Items {
+		shown.Items = append(shown.Items, texts.Item(string(item), lang))
+	}
+	for _, method := range n.Methods {
+		shown.Methods = append(shown.Methods, texts.Method(string(method), lang))
+	}
+	return shown
 }

@@ -53,7 +53,7 @@ func TestPublicNotice(t *testing.T) {
 			t.Errorf("version %d: %s", i+1, page.Body)
 		}
 	}
-	if page := fetch("/notice").Body.String(); !strings.Contains(page, "公表します") || !strings.Contains(page, "anonymized (2)") {
+	if page := fetch("/notice").Body.String(); !strings.Contains(page, "公表します") || !strings.Contains(page, "version 2") || !strings.Contains(page, "Example Hospital") {
 		t.Errorf("got %s", page)
 	}
 	if list := fetch("/api/v1/notices").Body.String(); strings.Count(list, `"id"`) != 2 {

@@ -138,3 +138,7 @@ type Service struct {
 	// means April.
 	FiscalYearStart time.Month
 }
+
+// Provider is who provides, as people read it: the organisation's name, its
+// origin when it has none.
+func (s *Service) Provider() string { return s.organisation() }

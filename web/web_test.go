@@ -18,9 +18,13 @@ func TestEveryPageInEveryLanguage(t *testing.T) {
 		t.Fatal(err)
 	}
 	landing := map[string]any{
-		"Title": "<T>", "Base": "", "Provider": "<P>", "Dataset": "<D>", "Version": 1, "Files": 2, "Bytes": int64(3), "Ends": time.Now().UTC(),
+		"Title": "<T>", "Base": "", "Provider": "<P>", "Issuer": "<I>", "Dataset": "<D>", "Version": 1, "Files": 2, "Bytes": int64(3), "Ends": time.Now().UTC(),
 		"UsesLeft": 1, "MaxUses": 3, "Statement": "<S>", "Rehearsal": true, "Bind": "key", "Command": "<C>", "KeyFingerprint": "SHA256:x", "Form": false,
 	}
+	notices := map[string]any{"Title": "<T>", "Base": "", "Provider": "<P>", "Notices": []map[string]any{{
+		"Class": "test", "Name": "<N>", "Rehearsal": true, "Items": []string{"<A>"}, "Methods": []string{"<M>"},
+		"Published": time.Now(), "Version": 2, "Text": "<X>",
+	}}}
 	variant := func(bind string, form bool) map[string]any {
 		m := maps.Clone(landing)
 		m["Bind"], m["Form"] = bind, form
@@ -29,6 +33,7 @@ func TestEveryPageInEveryLanguage(t *testing.T) {
 	for _, lang := range append(web.Languages(), "xx") {
 		for name, data := range map[string]any{
 			"landing": landing, "landing ": variant("none", true), "landing  ": variant("login", false),
+			"notice": notices, "notice ": map[string]any{"Title": "<T>", "Base": "", "Provider": "<P>", "Notices": nil},
 			"message":     map[string]any{"Title": "<T>", "Base": "", "Text": "<X>", "Request": "R"},
 			"listing-top": map[string]any{"Title": "<T>", "Base": "", "Ends": time.Now()},
 			"listing-row": map[string]any{"Href": "./<a>", "Path": "<a>", "Size": int64(1)}, "listing-bottom": nil,
@@ -37,7 +42,7 @@ func TestEveryPageInEveryLanguage(t *testing.T) {
 			if err := pages.Write(&b, lang, strings.TrimSpace(name), data); err != nil {
 				t.Errorf("%s %s: %v", lang, name, err)
 			}
-			for _, raw := range []string{"<T>", "<P>", "<D>", "<S>", "<C>", "<X>", "<a>", "<script", " style=", "%!"} {
+			for _, raw := range []string{"<T>", "<P>", "<D>", "<S>", "<C>", "<X>", "<a>", "<I>", "<N>", "<A>", "<M>", "<script", " style=", "%!"} {
 				if strings.Contains(b.String(), raw) {
 					t.Errorf("%s %s holds %q:\n%s", lang, name, raw, b.String())
 				}
@@ -53,7 +58,7 @@ func TestMessagesMatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"title", "provides", "usesof", "listing", "not_found", "expired", "nolink", "listingtitle", "other"} {
+	for _, key := range []string{"title", "provides", "usesof", "listing", "not_found", "expired", "nolink", "listingtitle", "other", "noticetitle", "publishes"} {
 		en, ja := pages.Word("en", key), pages.Word("ja", key)
 		if en == key || ja == key || en == ja || verbs(en) != verbs(ja) {
 			t.Errorf("%s: %q, %q", key, en, ja)
