@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -43,6 +44,8 @@ func (c *cli) run(ctx context.Context, args []string) int {
 		err = errInterrupted
 	}
 	if err != nil {
+		// A wrong flag ends the reading of flags: --json may stand behind it.
+		c.json = c.json || slices.Contains(args, "--json")
 		c.printError(err)
 	}
 	return exitCode(err)
