@@ -108,7 +108,16 @@ func (c *cli) serverFromEnvironment() string {
 	return os.Getenv("TEIKYO_SERVER")
 }
 
-// api is a client with the user's token.
+// tokenAt is the token, unless it is that of another server: whoever gives the
+// address of a server must not get the token with it.
+func (cred credentials) tokenAt(base string) string {
+	if cred.Server != "" && strings.TrimRight(cred.Server, "/") != base {
+		return ""
+	}
+	return cred.Token
+}
+
+// api is a client with the user's token, if there is one for that server.
 func (c *cli) api() (*client.Client, error) {
 	cred, err := c.loadCredentials()
 	if err != nil {
@@ -118,7 +127,7 @@ func (c *cli) api() (*client.Client, error) {
 	if base == "" {
 		return nil, models.Errorf(models.Denied, "not signed in; run teikyo login --server URL --email E --password-file F")
 	}
-	return &client.Client{Base: base, Token: cred.Token, HTTP: client.DefaultHTTP(), UserAgent: "teikyo/" + buildinfo.Version()}, nil
+	return &client.Client{Base: base, Token: cred.tokenAt(base), HTTP: client.DefaultHTTP(), UserAgent: "teikyo/" + buildinfo.Version()}, nil
 }
 
 // readSecret reads a password, code or key from a file, or from standard input

@@ -108,7 +108,7 @@ func (c *cli) tokenFor(base string) string {
 	if err != nil || c.serverAddress(cred) != base {
 		return ""
 	}
-	return cred.Token
+	return cred.tokenAt(base)
 }
 
 func (c *cli) readIdentity(file string) (crypto.Identity, error) {

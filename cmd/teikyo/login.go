@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -43,6 +44,9 @@ func (c *cli) logoutCommand() *cobra.Command {
 			api, err := c.api()
 			if err != nil {
 				return err
+			}
+			if cred, err := c.loadCredentials(); err != nil || cred.Token != "" && api.Token == "" {
+				return errors.Join(err, models.Errorf(models.Denied, "you are signed in to %s, not to %s", cred.Server, api.Base))
 			}
 			// A token that the server does not know any more has ended as well.
 			err = api.Call(cmd.Context(), "DELETE", "/api/v1/sessions/current", nil, nil)

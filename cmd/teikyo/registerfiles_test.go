@@ -209,6 +209,14 @@ func TestRegisterGoesOnByItself(t *testing.T) {
 
 	weak := newCutter(t, server.URL(), 1<<20, 100_000, 3<<20)
 	line := shell{home, "http://" + weak.Addr().String()}
+	person := &cli{home: home} // whose server has this address
+	cred, err := person.loadCredentials()
+	if err == nil {
+		err = person.saveCredentials(credentials{Server: line.url, Token: cred.Token})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	code, out, said := line.call(t.Context(), "dataset", "register", "--title", "big", "--class", "test", "--item", "other", "--json", big)
 	if code != 0 || weak.left() != 0 {
 		t.Fatalf("exit %d, %d cuts left\n%s%s", code, weak.left(), out, said)
