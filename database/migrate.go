@@ -31,9 +31,27 @@ func (db *DB) migrate(ctx context.Context) error {
 	if err != nil {
 		return models.Wrap(models.Internal, err, "the schema migrations are broken")
 	}
+	if err := notNewer(ctx, provider); err != nil {
+		return err
+	}
 	if _, err := provider.Up(ctx); err != nil {
 		return models.Wrap(models.Internal, err, "the database schema could not be brought up to date; "+
 			"nothing was changed; restore the program version that made this database or ask for help")
+	}
+	return nil
+}
+
+// notNewer refuses a database that a later version of the program has changed:
+// what this one writes could be wrong there.
+func notNewer(ctx context.Context, provider *goose.Provider) error {
+	at, err := provider.GetDBVersion(ctx)
+	if err != nil {
+		return translate(err, "the version of the database schema cannot be read")
+	}
+	sources := provider.ListSources()
+	if known := sources[len(sources)-1].Version; at > known {
+		return models.Errorf(models.Conflict, "the database was changed by a newer version of this program (schema %d, this one knows %d); "+
+			"run that version, or restore the copy from before the upgrade", at, known)
 	}
 	return nil
 }

@@ -207,7 +207,7 @@ func (d *doctor) space() {
 	case err != nil:
 		d.note("data", doctorProblem, "the data folder cannot be looked at: %v", err)
 	case free < minFree:
-		d.note("disk space", doctorProblem, "%d MiB are free; the server refuses work below %d MiB", free>>20, minFree>>20)
+		d.note("disk space", doctorProblem, "%d MiB are free; /readyz fails below %d MiB", free>>20, minFree>>20)
 	case free < lowSpace:
 		d.note("disk space", doctorWarning, "%d MiB are free", free>>20)
 	default:
