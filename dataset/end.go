@@ -15,7 +15,8 @@ type ended struct {
 	Digest string `json:"digest"`
 }
 
-// Withdraw ends the provision of a version: nothing more of it goes out.
+// Withdraw ends the provision of a version: no new request or provision of it is
+// made. Provisions that stand go on; Recall ends those.
 func (s *Service) Withdraw(ctx context.Context, actor access.Actor, id string, number int, reason string) (models.Version, error) {
 	if err := access.Can(actor, access.WithdrawDataset, access.Of("")); err != nil {
 		return models.Version{}, err
