@@ -1,3 +1,7 @@
+//go:build linux && !race
+
+// Memory is read from /proc, and the race detector takes several times as much.
+
 package main
 
 import (
@@ -5,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"testing"
 )
@@ -30,9 +33,6 @@ func takeBigSize() int64 {
 // A large file is registered and served at constant memory of the server.
 func TestMemoryOfTheServer(t *testing.T) {
 	t.Parallel()
-	if runtime.GOOS != "linux" {
-		t.Skip("memory is read from /proc")
-	}
 	w := newWorld(t)
 	w.notice()
 	file := w.table("big.csv", bigSize)
