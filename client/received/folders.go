@@ -54,9 +54,17 @@ func (f Folders) Close() {
 // open finds a file by its path in the parcel; fs.ErrNotExist when none has it.
 func (f Folders) open(name string) (*os.File, error) {
 	for _, root := range f {
-		file, err := root.Open(filepath.FromSlash(name))
+		// Looked at before it is opened: opening a pipe would wait for ever.
+		info, err := root.Stat(filepath.FromSlash(name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
+		}
+		if err == nil && !info.Mode().IsRegular() {
+			return nil, models.Errorf(models.Integrity, "%s is not a file", name)
+		}
+		var file *os.File
+		if err == nil {
+			file, err = root.Open(filepath.FromSlash(name))
 		}
 		if err != nil {
 			return nil, arrival.DiskError(err, name+" cannot be read (links that lead out of the folder are not followed)")
