@@ -44,12 +44,35 @@ func (s *Service) mayConfirm(ctx context.Context, actor Actor, u models.User) (a
 		return false, models.Errorf(models.Denied, "your own account is not confirmed; ask another administrator to confirm it first (teikyo user confirm %s)", actor.UserID)
 	}
 	if !u.TouchedBy(actor.UserID) {
-		return false, nil
+		return s.standsForAnother(ctx, actor.UserID, u)
 	}
 	if len(admins) >= enoughAdministrators {
 		return false, models.Errorf(models.Denied, "you invited, reset or changed this account; an administrator who did not must confirm it")
 	}
 	return true, nil
+}
+
+// standsForAnother reports whether a confirmation by an account that was itself
+// confirmed alone must not count as independent: there is an administrator who
+// is independently confirmed and had no hand in the account, and could confirm
+// it. Else one person who disables or resets a colleague for a moment could
+// make two accounts that vouch for each other. Disabled ones count, because they
+// can be enabled again.
+func (s *Service) standsForAnother(ctx context.Context, actorID string, u models.User) (bool, error) {
+	actor, err := s.Store.User(ctx, actorID)
+	if err != nil || actor.IndependentlyConfirmed() {
+		return false, err
+	}
+	admins, err := s.Store.AdministratorsEver(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, other := range admins {
+		if other.ID != actorID && other.ID != u.ID && other.IndependentlyConfirmed() && !u.TouchedBy(other.ID) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func isOneOf(users []models.User, id string) bool {

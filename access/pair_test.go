@@ -166,3 +166,28 @@ func TestPairOfUnknownAndDisabled(t *testing.T) {
 	b.pair(t, first, manager, "may not approve")
 	b.pair(t, manager, first, "not shown") // who asked and left still asked
 }
+
+// One administrator who takes a colleague out for a moment, and confirms an
+// account of their own making alone, does not get a second one that counts as
+// independent.
+func TestOneAdministratorDoesNotMakeTwoPeople(t *testing.T) {
+	t.Parallel()
+	b, a1, a2, a3 := three(t)
+	b.confirm(t, a3, a2)
+	b.confirm(t, a3, a1)
+	_, err := b.Disable(t.Context(), a1, a3.UserID)
+	check(t, err)
+	x := b.join(t, a1, "x@example.jp", models.Administrator)
+	if u := b.confirm(t, a1, x); !u.SoleConfirmed {
+		t.Fatal("confirmed by its inviter, and not marked so")
+	}
+	_, err = b.Enable(t.Context(), a1, a3.UserID)
+	check(t, err)
+	y := b.join(t, a1, "y@example.jp", models.Manager)
+	if u := b.confirm(t, x, y); !u.SoleConfirmed {
+		t.Fatal("an account confirmed alone vouches for another")
+	}
+	b.pair(t, a1, y, "must confirm it")
+	b.confirm(t, a2, y) // somebody who had no hand in it
+	b.pair(t, a1, y, "shown")
+}

@@ -65,6 +65,8 @@ type accounts interface {
 	UserByInvite(ctx context.Context, hash string) (models.User, error)
 	Users(ctx context.Context, page models.Page) ([]models.User, error)
 	Administrators(ctx context.Context) ([]models.User, error)
+	// AdministratorsEver are the confirmed administrators, disabled ones too.
+	AdministratorsEver(ctx context.Context) ([]models.User, error)
 	AddUser(ctx context.Context, u models.User) error
 	SaveUser(ctx context.Context, u models.User) error
 }

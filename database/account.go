@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -106,9 +107,15 @@ func (db *DB) Users(ctx context.Context, page models.Page) ([]models.User, error
 
 // Administrators are the active administrators whom somebody confirmed.
 func (db *DB) Administrators(ctx context.Context) ([]models.User, error) {
+	all, err := db.AdministratorsEver(ctx)
+	return slices.DeleteFunc(all, func(u models.User) bool { return u.State != models.UserActive }), err
+}
+
+// AdministratorsEver are the administrators whom somebody confirmed, disabled
+// ones too.
+func (db *DB) AdministratorsEver(ctx context.Context) ([]models.User, error) {
 	var rows []userRow
-	err := db.conn(ctx).Where("role = ? AND state = ? AND confirmed_by <> ''",
-		string(models.Administrator), string(models.UserActive)).Order("id").Find(&rows).Error
+	err := db.conn(ctx).Where("role = ? AND confirmed_by <> ''", string(models.Administrator)).Order("id").Find(&rows).Error
 	if err != nil {
 		return nil, translate(err, "the administrators cannot be read")
 	}
