@@ -20,8 +20,8 @@ import (
 
 const (
 	keepAnswers      = 24 * time.Hour
-	maxIdempotentKey = 200     // bytes
-	maxKeptAnswer    = 4 << 20 // bytes; larger answers are not given twice
+	maxIdempotentKey = 200       // bytes
+	maxKeptAnswer    = 256 << 10 // bytes; larger answers are not given twice
 )
 
 // idempotencyHeader is the field that a client names its request with
