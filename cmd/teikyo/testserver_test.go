@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"io"
+	"iter"
 	"log/slog"
 	"net/http"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"teikyo/config"
+	"teikyo/database"
 	"teikyo/internal/clock"
 	"teikyo/ledger"
 	"teikyo/ledger/ledgertest"
@@ -164,5 +166,29 @@ func (s *testServer) check() {
 	if newest := s.app.Checkpoint(); newest != nil {
 		opts.Checkpoints = [][]byte{newest}
 	}
-	ledgertest.CheckLedger(s.t, s.app.db, opts)
+	// One state of the database: the server still appends, for example when it
+	// closes a download.
+	err = s.app.db.Snapshot(s.t.Context(), func(ctx context.Context) error {
+		ledgertest.CheckLedger(s.t, frozenLedger{s.app.db, ctx}, opts)
+		return nil
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// frozenLedger reads everything in the snapshot of its context.
+type frozenLedger struct {
+	db       *database.DB
+	snapshot context.Context
+}
+
+func (f frozenLedger) Head(context.Context) (ledger.Head, error) { return f.db.Head(f.snapshot) }
+
+func (f frozenLedger) Records(_ context.Context, from int64) iter.Seq2[ledger.Record, error] {
+	return f.db.Records(f.snapshot, from)
+}
+
+func (f frozenLedger) Hashes(context.Context) iter.Seq2[ledger.StoredHash, error] {
+	return f.db.Hashes(f.snapshot)
 }
