@@ -26,6 +26,8 @@ const (
 	LinkID      = "l"
 	SessionID   = "s"
 	TransferID  = "x"
+	JobID       = "j"
+	WebhookID   = "wh"
 )
 
 var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)

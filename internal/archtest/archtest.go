@@ -54,6 +54,8 @@ var rows = map[string][]string{
 	"database/dbtest": {"database", "models", "ledger"},
 	"access":          {"models", "crypto", "ledger", "egress"},
 	"delivery":        {"models", "crypto", "storage", "ledger", "egress", "wording"},
+	"jobs":            {"models"},
+	"events":          {"models", "crypto", "ledger", "access", "egress", "jobs"},
 
 	"dataset":          {"models", "crypto", "storage", "ledger", "deid", "access", "dataset/intake"},
 	"dataset/intake":   {"models", "crypto", "storage", "deid"},
@@ -66,7 +68,7 @@ var rows = map[string][]string{
 	"client/received":   {"models", "crypto", "ledger", "ledger/checkpoints", "client/arrival"},
 	"client/clienttest": {"models", "crypto", "ledger", "ledger/ledgertest", "client"},
 
-	"handlers": {"models", "access", "dataset", "recipient", "provision", "provision/parcel", "ledger", "web", "wording"},
+	"handlers": {"models", "access", "dataset", "recipient", "provision", "provision/parcel", "events", "ledger", "web", "wording"},
 
 	"cmd/teikyo": {everything},
 	"bench":      {everything},
