@@ -51,10 +51,13 @@ const (
 	RevokeLink Act = "revoke a link"
 	RedeemLink Act = "redeem a link"
 
-	ReadLedger   Act = "read the ledger"
-	RedactLedger Act = "redact the ledger"
-	RotateKeys   Act = "rotate keys"
-	Operate      Act = "operate the server"
+	ReadLedger    Act = "read the ledger"
+	RedactLedger  Act = "redact the ledger"
+	ReadEvents    Act = "read events"
+	RotateKeys    Act = "rotate keys"
+	ReadWebhook   Act = "read webhooks"
+	ManageWebhook Act = "manage webhooks"
+	Operate       Act = "operate the server"
 )
 
 // Object is what an act is done to. The zero Object is a collection or the
@@ -132,10 +135,13 @@ var rights = map[Act]map[models.Role]reach{
 	RevokeLink: withRecipient(models.Administrator, models.Manager),
 	RedeemLink: {models.RecipientUser: own},
 
-	ReadLedger:   staff(models.Administrator, models.Manager, models.Auditor),
-	RedactLedger: staff(models.Administrator),
-	RotateKeys:   staff(models.Administrator),
-	Operate:      staff(models.Administrator),
+	ReadLedger:    staff(models.Administrator, models.Manager, models.Auditor),
+	RedactLedger:  staff(models.Administrator),
+	ReadEvents:    everyone(own),
+	RotateKeys:    staff(models.Administrator),
+	ReadWebhook:   staff(models.Administrator, models.Auditor),
+	ManageWebhook: staff(models.Administrator),
+	Operate:       staff(models.Administrator),
 }
 
 // staff gives roles of the company the right on every object.

@@ -57,7 +57,10 @@ revoke a link                         yyny yyny dddd ynny
 redeem a link                         dddd dddd dddd ynny
 read the ledger                       yyny yyny yyny dnnd
 redact the ledger                     yyny dddd dddd dnnd
+read events                           yyny yyny yyny ynny
 rotate keys                           yyny dddd dddd dnnd
+read webhooks                         yyny dddd yyny dnnd
+manage webhooks                       yyny dddd dddd dnnd
 operate the server                    yyny dddd dddd dnnd
 `
 

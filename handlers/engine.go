@@ -14,6 +14,7 @@ import (
 
 	"teikyo/access"
 	"teikyo/dataset"
+	"teikyo/events"
 	"teikyo/provision"
 	"teikyo/recipient"
 	"teikyo/web"
@@ -27,6 +28,7 @@ type Config struct {
 	Recipients *recipient.Service
 	Provisions *provision.Service
 	Links      *provision.Links
+	Events     *events.Feed
 	Ledger     LedgerReader
 	Issuer     Issuer
 	Health     Health

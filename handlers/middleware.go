@@ -127,8 +127,30 @@ func (a *api) authenticate(c *gin.Context) {
 		}
 	}
 	actor.Address = c.ClientIP()
-	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), actorKey, actor))
+	ctx := context.WithValue(c.Request.Context(), actorKey, actor)
+	if actor.SignedIn() {
+		ctx = context.WithValue(ctx, credentialKey{}, credential{a.Access, secret})
+	}
+	c.Request = c.Request.WithContext(ctx)
 	c.Next()
+}
+
+type credentialKey struct{}
+
+// credential is what a request came with.
+type credential struct {
+	access *access.Service
+	secret string
+}
+
+// stillSignedIn asks, after a request has waited, whether its token still counts.
+func stillSignedIn(ctx context.Context) error {
+	c, ok := ctx.Value(credentialKey{}).(credential)
+	if !ok {
+		return models.Errorf(models.Denied, "sign in first (teikyo login)")
+	}
+	_, err := c.access.Authenticate(ctx, c.secret)
+	return err
 }
 
 func bearerToken(r *http.Request) string {

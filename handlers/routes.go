@@ -13,5 +13,6 @@ func (a *api) routes() {
 	a.linkRoutes()      // link.go: links, redeem; the landing page /d/{token}
 	a.downloadRoutes()  // download.go: /dl/{session}/…
 	a.ledgerRoutes()    // ledger.go: entries, proofs; /ledger/…, /.well-known/teikyo.json
+	a.eventRoutes()     // event.go: events
 	a.healthRoutes()    // health.go: /healthz, /readyz, version
 }

@@ -19,6 +19,7 @@ import (
 	"teikyo/crypto"
 	"teikyo/database"
 	"teikyo/dataset"
+	"teikyo/events"
 	"teikyo/internal/clock"
 	"teikyo/internal/datadir"
 	"teikyo/ledger"
@@ -63,6 +64,7 @@ type app struct {
 	recipients *recipient.Service
 	provisions *provision.Service
 	links      *provision.Links
+	feed       *events.Feed
 	handler    http.Handler
 
 	// loops is the work in the background; each ends when its context does.

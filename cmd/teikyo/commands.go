@@ -12,5 +12,6 @@ func (c *cli) commands() []*cobra.Command {
 		c.getCommand(), c.openCommand(), c.verifyCommand(), c.keygenCommand(),
 		c.demoCommand(), c.manCommand(),
 		c.noticeCommand(), c.requestCommand(), c.provisionCommand(), c.linkCommand(),
+		c.eventsCommand(),
 	}
 }

@@ -183,6 +183,7 @@ func (a *app) httpServer(handler http.Handler) *http.Server {
 // drain stops taking requests and lets running ones end within patience.
 func (a *app) drain(servers []*http.Server, patience time.Duration) {
 	a.draining.Store(true)
+	a.feed.Close()
 	limit, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var wg sync.WaitGroup

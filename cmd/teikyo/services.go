@@ -10,9 +10,11 @@ import (
 
 	"teikyo/access"
 	"teikyo/crypto"
+	"teikyo/events"
 	"teikyo/handlers"
 	"teikyo/internal/buildinfo"
 	"teikyo/internal/datadir"
+	"teikyo/ledger"
 	"teikyo/models"
 	"teikyo/provision"
 	"teikyo/recipient"
@@ -29,6 +31,8 @@ func (a *app) openServices(ctx context.Context) error {
 	a.recipients = &recipient.Service{
 		Store: a.db, People: a.access, KEK: a.kek, Issuer: a.issuer, Now: a.clock.Now, Rand: a.rand, Zone: a.zone,
 	}
+	a.feed = events.NewFeed(a.db)
+	a.db.OnCommit(func(ledger.Head) { a.feed.Committed() })
 	return a.openProvisions()
 }
 
@@ -65,7 +69,7 @@ func (a *app) openHandler(context.Context) error {
 	}
 	a.handler, err = handlers.New(handlers.Config{
 		Access: a.access, Datasets: a.datasets, Recipients: a.recipients, Provisions: a.provisions, Links: a.links,
-		Ledger: a.db, Issuer: a, Health: a, Answers: a.db,
+		Events: a.feed, Ledger: a.db, Issuer: a, Health: a, Answers: a.db,
 		PublicURL: a.publicURL, TrustedProxies: proxies, Log: a.log, Now: a.clock.Now, Version: buildinfo.Version(),
 		Observe: a.metrics.observe,
 	})
