@@ -35,6 +35,8 @@ install_tools() {
 		mv "$tools/bin/age" "$tools/bin/age-1.3.2"
 		mv "$tools/bin/age-keygen" "$tools/bin/age-keygen-1.3.2"
 	}
+	# An S3 server with a folder backend (about two minutes to build).
+	[ -x "$tools/bin/versitygw" ] || GOBIN=$tools/bin go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 	[ -d "$tools/node_modules/age-encryption" ] ||
 		npm install --silent --no-audit --no-fund --prefix "$tools" age-encryption@0.3.1
 }

@@ -19,6 +19,11 @@ var (
 	ErrRange = errors.New("storage: range outside the object")
 	// ErrSize means that a body was shorter or longer than announced.
 	ErrSize = errors.New("storage: body is not of the announced size")
+	// ErrCorrupt means that bytes are not those that were stored, or were to be.
+	ErrCorrupt = errors.New("storage: the bytes are not those that were stored")
+	// ErrDenied means that the store does not accept the server's credentials, or
+	// does not let them do this.
+	ErrDenied = errors.New("storage: the store does not permit this")
 )
 
 // SourceError is a failure of the body given to Put, as against one of the

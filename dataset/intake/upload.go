@@ -294,5 +294,8 @@ func StoreError(err error) error {
 	case errors.Is(err, storage.ErrFull):
 		return models.Wrap(models.Full, err, "no space left for objects; what was complete is kept; free some space and go on")
 	}
+	if errors.Is(err, storage.ErrDenied) {
+		return models.Wrap(models.Unavailable, err, "the object store does not accept the server's credentials; tell the operator (see /readyz)")
+	}
 	return models.Wrap(models.Unavailable, err, "the object store failed; what was complete is kept; try again")
 }

@@ -44,6 +44,7 @@ var rows = map[string][]string{
 	"storage/disk":        {"storage"},
 	"storage/memory":      {"storage"},
 	"storage/s3":          {"storage"},
+	"storage/s3/s3test":   {"storage", "storage/s3", "models", "ledger"},
 	"storage/storagetest": {"storage", "models", "ledger"},
 
 	"crypto":          {"egress"},

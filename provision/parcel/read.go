@@ -320,8 +320,11 @@ func (j *joined) WriteTo(w io.Writer) (int64, error) {
 func (j *joined) Close() error { return errors.Join(j.header.Close(), j.payload.Close()) }
 
 func storeError(err error) error {
-	if errors.Is(err, storage.ErrNotExist) || errors.Is(err, storage.ErrRange) {
+	switch {
+	case errors.Is(err, storage.ErrNotExist) || errors.Is(err, storage.ErrRange):
 		return models.Wrap(models.Integrity, err, "a part of the parcel is missing in the object store; run teikyo doctor")
+	case errors.Is(err, storage.ErrCorrupt):
+		return models.Wrap(models.Integrity, err, "a part of the parcel was changed in the object store; tell the operator")
 	}
 	return models.Wrap(models.Unavailable, err, "the object store does not answer; try again")
 }
