@@ -2,7 +2,6 @@ package database
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"sync"
 	"time"
@@ -18,7 +17,7 @@ import (
 type ledgerTree struct {
 	tlog.Tree
 	at    time.Time
-	edge  map[int64]tlog.Hash // stored hashes on the right edge of the tree
+	edge  map[int64]tlog.Hash // hashes on the right edge of the tree and of the incomplete block
 	valid bool
 }
 
@@ -42,7 +41,7 @@ func (db *DB) appendAll(c *change) (ledgerTree, error) {
 		return ledgerTree{}, err
 	}
 	rows := ledgerRows{ctx: c.tx.Statement.Context, raw: c.raw, sql: db.ledgerSQL}
-	tree, err := db.lockHead(rows)
+	tree, err := db.lockHead(rows, c.tx)
 	if err != nil {
 		return ledgerTree{}, err
 	}
@@ -50,6 +49,12 @@ func (db *DB) appendAll(c *change) (ledgerTree, error) {
 	for _, e := range c.entries {
 		if err := db.appendOne(rows, &tree, tree.reader(c.tx), e); err != nil {
 			return ledgerTree{}, err
+		}
+		if tree.N%ledgerBlock == 0 {
+			if err := rows.storeBlock(&tree, tree.N); err != nil {
+				return ledgerTree{}, db.fault(err, "the ledger could not be written")
+			}
+			tree.prune()
 		}
 	}
 	root, err := tlog.TreeHash(tree.N, tree.reader(c.tx))
@@ -66,7 +71,6 @@ func (db *DB) appendAll(c *change) (ledgerTree, error) {
 		return ledgerTree{}, models.Errorf(models.Conflict, "another program wrote to the ledger; nothing was changed; "+
 			"stop it and try again")
 	}
-	tree.prune()
 	return tree, nil
 }
 
@@ -86,20 +90,24 @@ func (db *DB) askGate(entries []*ledger.Entry) error {
 // row here. SQLite's transaction has locked everything and, unlike another node,
 // nobody else moves the head: what the last commit left is taken for true, and
 // moveHead finds out if it is not.
-func (db *DB) lockHead(rows ledgerRows) (ledgerTree, error) {
-	if !db.isPostgres() {
-		if cached, ok := db.head.latest(); ok {
-			return cached, nil
-		}
+func (db *DB) lockHead(rows ledgerRows, tx *gorm.DB) (ledgerTree, error) {
+	cached, ok := db.head.latest()
+	if ok && !db.isPostgres() {
+		return cached, nil
 	}
 	head, err := rows.lockHead()
 	if err != nil {
 		return ledgerTree{}, db.fault(err, "the ledger's head cannot be read")
 	}
-	if cached, ok := db.head.latest(); ok && cached.Tree == head.Tree {
+	if ok && cached.Tree == head.Tree {
 		return cached, nil
 	}
-	return head, nil
+	tree, err := rows.catchUp(cached, head, tx)
+	if err != nil {
+		db.head.forget()
+		return ledgerTree{}, models.Wrap(models.Integrity, err, "the ledger is damaged; run teikyo ledger verify")
+	}
+	return tree, nil
 }
 
 func (db *DB) appendOne(rows ledgerRows, tree *ledgerTree, r tlog.HashReader, e *ledger.Entry) error {
@@ -116,14 +124,12 @@ func (db *DB) appendOne(rows ledgerRows, tree *ledgerTree, r tlog.HashReader, e 
 	if err != nil {
 		return models.Wrap(models.Integrity, err, "the ledger's hashes are damaged; run teikyo ledger verify")
 	}
-	row := ledgerRow{index: index, at: at, kind: e.Kind, leaf: leaf, salt: salt, details: details, hashes: hashes, ids: e.IDs}
+	row := ledgerRow{index: index, at: at, kind: e.Kind, leaf: leaf, salt: salt, details: details, hash: hashes[0]}
 	if err := rows.insert(row); err != nil {
 		return db.fault(err, "the ledger could not be written")
 	}
-	for i, h := range hashes {
-		tree.edge[tlog.StoredHashIndex(0, index)+int64(i)] = h
-	}
-	tree.N, tree.at = index+1, at
+	tree.put(index, hashes)
+	tree.at = at
 	e.Index, e.Time = index, at
 	return nil
 }
@@ -148,8 +154,8 @@ func (t *ledgerTree) reader(tx *gorm.DB) tlog.HashReader {
 	})
 }
 
-// prune keeps of the edge only what appending the next entry can ask for: the
-// roots of the complete subtrees.
+// prune keeps, of a tree whose last block is complete, only what appending the
+// next entry can ask for: the roots of the complete subtrees.
 func (t *ledgerTree) prune() {
 	keep := map[int64]tlog.Hash{}
 	var at int64
@@ -168,7 +174,7 @@ func (t *ledgerTree) prune() {
 
 // headCache remembers the tree after our own last commit, so that an append
 // need not read hashes. On PostgreSQL another node may have moved the head:
-// then the size differs and the cache does not count.
+// then catchUp adds what is new.
 type headCache struct {
 	mu   sync.Mutex
 	last ledgerTree
@@ -200,6 +206,7 @@ func (h *headCache) latest() (ledgerTree, bool) {
 	return copied, copied.valid
 }
 
+// readHashes reads stored hashes, and computes those of the incomplete block.
 func readHashes(tx *gorm.DB, indexes []int64) ([]tlog.Hash, error) {
 	found := make(map[int64]tlog.Hash, len(indexes))
 	for start := 0; start < len(indexes); start += 500 {
@@ -213,18 +220,17 @@ func readHashes(tx *gorm.DB, indexes []int64) ([]tlog.Hash, error) {
 		}
 		for _, r := range rows {
 			if len(r.Hash) != tlog.HashSize {
-				return nil, errors.New("a stored hash has a wrong length")
+				return nil, errWrongHash
 			}
 			found[r.Idx] = tlog.Hash(r.Hash)
 		}
 	}
+	if err := computeHashes(tx, indexes, found); err != nil {
+		return nil, err
+	}
 	hashes := make([]tlog.Hash, len(indexes))
 	for i, index := range indexes {
-		h, ok := found[index]
-		if !ok {
-			return nil, errors.New("a stored hash is missing")
-		}
-		hashes[i] = h
+		hashes[i] = found[index]
 	}
 	return hashes, nil
 }

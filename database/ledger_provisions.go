@@ -13,7 +13,7 @@ import (
 func (db *DB) ManifestOf(ctx context.Context, e ledger.Record) (string, error) {
 	tx := db.conn(ctx)
 	var later int64
-	err := scanRow(tx.Raw(`SELECT count(*) FROM ledger_subjects s JOIN ledger_entries e ON e.idx = s.idx
+	err := scanRow(tx.Raw(`SELECT count(*) FROM ledger_subject_index s JOIN ledger_entries e ON e.idx = s.idx
 		WHERE s.noun = 'provision' AND s.id = ? AND s.idx > ? AND e.kind = ?`,
 		e.IDs["provision"], e.Index, string(ledger.ProvisionReissued)), &later)
 	if err != nil {
@@ -35,7 +35,7 @@ func (db *DB) ManifestOf(ctx context.Context, e ledger.Record) (string, error) {
 func (db *DB) UnrecordedProvision(ctx context.Context) (string, error) {
 	var ids []string
 	err := db.conn(ctx).Raw(`SELECT p.id FROM provisions p WHERE NOT EXISTS (
-		SELECT 1 FROM ledger_subjects s JOIN ledger_entries e ON e.idx = s.idx
+		SELECT 1 FROM ledger_subject_index s JOIN ledger_entries e ON e.idx = s.idx
 		WHERE s.noun = 'provision' AND s.id = p.id AND e.kind IN ?) ORDER BY p.id LIMIT 1`,
 		[]string{string(ledger.ProvisionIssued), string(ledger.ProvisionImported)}).Scan(&ids).Error
 	if err != nil || len(ids) == 0 {

@@ -14,12 +14,12 @@ import (
 )
 
 // rowsAtOnce is how many hashes or subjects one statement inserts at most.
-const rowsAtOnce = 8
+const rowsAtOnce = 32
 
 // ledgerSQL are the statements of an append. They are prepared once and go past
 // GORM: with the head locked, making them anew took longer than running them.
 type ledgerSQL struct {
-	readHead, moveHead, entry, details *sql.Stmt
+	readHead, moveHead, entry, details, leaves *sql.Stmt
 
 	hashes   [rowsAtOnce + 1]*sql.Stmt // by the number of rows, from 1 on
 	subjects [rowsAtOnce + 1]*sql.Stmt
@@ -48,8 +48,9 @@ func (db *DB) prepareLedger(ctx context.Context) (*ledgerSQL, error) {
 	s := &ledgerSQL{
 		readHead: prepare(readHead),
 		moveHead: prepare("UPDATE ledger_head SET size = ?, root = ?, at = ? WHERE id = 1 AND size = ? AND root = ? AND at = ?"),
-		entry:    prepare("INSERT INTO ledger_entries (idx, leaf, kind, at) VALUES (?, ?, ?, ?)"),
+		entry:    prepare("INSERT INTO ledger_entries (idx, leaf, hash, kind, at) VALUES (?, ?, ?, ?, ?)"),
 		details:  prepare("INSERT INTO ledger_details (idx, salt, details) VALUES (?, ?, ?)"),
+		leaves:   prepare("SELECT idx, hash, leaf FROM ledger_entries WHERE idx >= ? AND idx < ? ORDER BY idx"),
 	}
 	for n := 1; n <= rowsAtOnce; n++ {
 		s.hashes[n] = prepare("INSERT INTO ledger_hashes (idx, hash) VALUES (?, ?)" + strings.Repeat(", (?, ?)", n-1))
@@ -109,30 +110,14 @@ type ledgerRow struct {
 	at                  time.Time
 	kind                ledger.Kind
 	leaf, salt, details []byte
-	hashes              []tlog.Hash // from tlog.StoredHashIndex(0, index) on
-	ids                 map[string]string
+	hash                tlog.Hash // of the leaf
 }
 
 func (r ledgerRows) insert(row ledgerRow) error {
-	if err := r.exec(r.sql.entry, row.index, row.leaf, string(row.kind), toMicros(row.at)); err != nil {
+	if err := r.exec(r.sql.entry, row.index, row.leaf, row.hash[:], string(row.kind), toMicros(row.at)); err != nil {
 		return err
 	}
-	if err := r.exec(r.sql.details, row.index, row.salt, row.details); err != nil {
-		return err
-	}
-	args := make([]any, 0, 2*len(row.hashes))
-	first := tlog.StoredHashIndex(0, row.index)
-	for i := range row.hashes {
-		args = append(args, first+int64(i), row.hashes[i][:])
-	}
-	if err := r.insertMany(&r.sql.hashes, 2, args); err != nil {
-		return err
-	}
-	args = make([]any, 0, 3*len(row.ids))
-	for noun, id := range row.ids {
-		args = append(args, noun, id, row.index)
-	}
-	return r.insertMany(&r.sql.subjects, 3, args)
+	return r.exec(r.sql.details, row.index, row.salt, row.details)
 }
 
 // insertMany inserts rows of that many columns.

@@ -70,8 +70,13 @@ func (db *DB) Records(ctx context.Context, from int64) iter.Seq2[ledger.Record, 
 		if from == 0 {
 			from = math.MinInt64 // a row below the first entry must not hide
 		}
+		head, err := db.Head(ctx)
+		if err != nil {
+			yield(ledger.Record{}, err)
+			return
+		}
 		for {
-			batch, next, err := db.recordBatch(ctx, from)
+			batch, next, err := db.recordBatch(ctx, from, tailStart(head.Size))
 			if err != nil {
 				yield(ledger.Record{}, translate(err, "the ledger cannot be read"))
 				return
@@ -91,8 +96,8 @@ func (db *DB) Records(ctx context.Context, from int64) iter.Seq2[ledger.Record, 
 
 // recordBatch reads the entries from index from on and whatever the side tables
 // hold in the same range, and says where the next batch begins; MaxInt64 means
-// that there is none.
-func (db *DB) recordBatch(ctx context.Context, from int64) ([]ledger.Record, int64, error) {
+// that there is none. The entries from tail on have no subjects of their own.
+func (db *DB) recordBatch(ctx context.Context, from, tail int64) ([]ledger.Record, int64, error) {
 	b := recordMap{}
 	count, last, err := b.readEntries(db.conn(ctx), from)
 	if err != nil {
@@ -108,6 +113,7 @@ func (db *DB) recordBatch(ctx context.Context, from int64) ([]ledger.Record, int
 	if err := b.readSubjects(db.conn(ctx), from, last); err != nil {
 		return nil, 0, err
 	}
+	b.addTail(tail)
 	return b.sorted(), next, nil
 }
 
@@ -137,8 +143,26 @@ func (m recordMap) sorted() []ledger.Record {
 	return list
 }
 
+// addTail gives the entries of the incomplete block, from first on, the subjects
+// of their leaf, as the view ledger_subject_index does. A subject that is stored
+// there all the same must not go unseen.
+func (m recordMap) addTail(first int64) {
+	for index, rec := range m {
+		if index < first {
+			continue
+		}
+		if len(rec.IDs) > 0 {
+			rec.Fault = "a subject is stored before its block is complete"
+			continue
+		}
+		if leaf, err := ledger.ParseLeaf(rec.Leaf); err == nil {
+			rec.IDs = leaf.IDs
+		}
+	}
+}
+
 func (m recordMap) readEntries(tx *gorm.DB, from int64) (count int, last int64, err error) {
-	rows, err := tx.Raw("SELECT idx, leaf, kind, at FROM ledger_entries WHERE idx >= ? ORDER BY idx LIMIT ?",
+	rows, err := tx.Raw("SELECT idx, leaf, hash, kind, at FROM ledger_entries WHERE idx >= ? ORDER BY idx LIMIT ?",
 		from, entryBatch).Rows()
 	if err != nil {
 		return 0, 0, err
@@ -146,12 +170,15 @@ func (m recordMap) readEntries(tx *gorm.DB, from int64) (count int, last int64, 
 	defer rows.Close()
 	for rows.Next() {
 		var index int64
-		var leaf, kind, at any
-		if err := rows.Scan(&index, &leaf, &kind, &at); err != nil {
+		var leaf, hash, kind, at any
+		if err := rows.Scan(&index, &leaf, &hash, &kind, &at); err != nil {
 			return 0, 0, err
 		}
 		rec := m.at(index)
 		rec.Leaf, rec.Kind, rec.Time = bytesOf(leaf), ledger.Kind(bytesOf(kind)), timeOf(at)
+		if hashOf(hash) != tlog.RecordHash(rec.Leaf) {
+			rec.Fault = "it does not match its stored hash"
+		}
 		if l, err := ledger.ParseLeaf(rec.Leaf); err == nil { // these two have no column of their own
 			rec.ManifestSHA256, rec.RetentionUntil = l.ManifestSHA256, l.RetentionUntil
 		}
@@ -208,8 +235,41 @@ func (m recordMap) readSubjects(tx *gorm.DB, from, last int64) error {
 	return rows.Err()
 }
 
-// Hashes implements ledger.Source.
+// Hashes implements ledger.Source. The hashes of the incomplete block, which are
+// not stored, come in their places.
 func (db *DB) Hashes(ctx context.Context) iter.Seq2[ledger.StoredHash, error] {
+	return func(yield func(ledger.StoredHash, error) bool) {
+		head, err := db.Head(ctx)
+		if err != nil {
+			yield(ledger.StoredHash{}, err)
+			return
+		}
+		tail, err := db.tailHashes(ctx, head.Size)
+		if err != nil {
+			yield(ledger.StoredHash{}, translate(err, "the ledger's hashes cannot be read"))
+			return
+		}
+		for h, err := range db.storedHashes(ctx) {
+			for err == nil && len(tail) > 0 && tail[0].Index < h.Index {
+				if !yield(tail[0], nil) {
+					return
+				}
+				tail = tail[1:]
+			}
+			if !yield(h, err) {
+				return
+			}
+		}
+		for _, h := range tail {
+			if !yield(h, nil) {
+				return
+			}
+		}
+	}
+}
+
+// storedHashes reads the whole table.
+func (db *DB) storedHashes(ctx context.Context) iter.Seq2[ledger.StoredHash, error] {
 	return func(yield func(ledger.StoredHash, error) bool) {
 		from := int64(math.MinInt64)
 		for {

@@ -90,6 +90,10 @@ func TestTamperingShows(t *testing.T) {
 	}{
 		{"leaf", "UPDATE ledger_entries SET leaf = replace(leaf, 'r-abc', 'r-abd') WHERE idx = 3", 3},
 		{"leaf emptied", "UPDATE ledger_entries SET leaf = x'' WHERE idx = 3", 3},
+		{"leaf's hash", "UPDATE ledger_entries SET hash = randomblob(32) WHERE idx = 3", 3},
+		{"leaf's hash of the newest block", "UPDATE ledger_entries SET hash = randomblob(32) WHERE idx = 40", 40},
+		{"leaf's hash cut", "UPDATE ledger_entries SET hash = x'00' WHERE idx = 3", 3},
+		{"leaf with its hash", "UPDATE ledger_entries SET leaf = (SELECT leaf FROM ledger_entries WHERE idx = 4), hash = (SELECT hash FROM ledger_entries WHERE idx = 4) WHERE idx = 3", 3},
 		{"kind", "UPDATE ledger_entries SET kind = 'recipient.revoked' WHERE idx = 4", 4},
 		{"kind as number", "UPDATE ledger_entries SET kind = 7 WHERE idx = 4", 4},
 		{"time by a microsecond", "UPDATE ledger_entries SET at = at + 1 WHERE idx = 5", 5},
@@ -101,7 +105,7 @@ func TestTamperingShows(t *testing.T) {
 		{"salt", "UPDATE ledger_details SET salt = randomblob(16) WHERE idx = 1", 1},
 		{"details of another entry", "UPDATE ledger_details SET idx = 100 WHERE idx = 1", 1},
 		{"details removed", "DELETE FROM ledger_details WHERE idx = 1", 1},
-		{"details without entry", "INSERT INTO ledger_details VALUES (11, x'00', x'00')", 11},
+		{"details without entry", "INSERT INTO ledger_details VALUES (43, x'00', x'00')", 43},
 		{"details below the first", "INSERT INTO ledger_details VALUES (-5, x'00', x'00')", -5},
 		{"subject's noun", "UPDATE ledger_subjects SET noun = 'dataset' WHERE idx = 2 AND noun = 'actor'", 2},
 		{"subject's id", "UPDATE ledger_subjects SET id = 'u-other' WHERE idx = 2 AND noun = 'actor'", 2},
@@ -110,29 +114,35 @@ func TestTamperingShows(t *testing.T) {
 		{"subject added", "INSERT INTO ledger_subjects VALUES ('dataset', 'ds-x', 2)", 2},
 		{"second id for a noun", "INSERT INTO ledger_subjects VALUES ('actor', 'u-a', 2)", 2},
 		{"subject removed", "DELETE FROM ledger_subjects WHERE idx = 2 AND noun = 'actor'", 2},
-		{"subject without entry", "INSERT INTO ledger_subjects VALUES ('dataset', 'ds-x', 50)", 11},
+		{"subject without entry", "INSERT INTO ledger_subjects VALUES ('dataset', 'ds-x', 50)", 43},
+		{"subject of the newest block", "INSERT INTO ledger_subjects VALUES ('actor', 'u-abc', 35)", 35},
+		{"leaf of the newest block", "UPDATE ledger_entries SET leaf = replace(leaf, 'r-abc', 'r-abd') WHERE idx = 36", 36},
+		{"malformed leaf of the newest block", "UPDATE ledger_entries SET leaf = x'7b' WHERE idx = 36", 36},
+		{"entry of the newest block deleted", "DELETE FROM ledger_entries WHERE idx = 37", 37},
+		{"subjects of a block removed", "DELETE FROM ledger_subjects", 0},
+		{"hash of the newest block", "INSERT INTO ledger_hashes SELECT 63, hash FROM ledger_hashes WHERE idx = 0", 32},
 		{"hash", "UPDATE ledger_hashes SET hash = randomblob(32) WHERE idx = 0", 0},
 		{"hash cut", "UPDATE ledger_hashes SET hash = x'00' WHERE idx = 0", 0},
 		{"hash removed", "DELETE FROM ledger_hashes WHERE idx = 0", 0},
 		{"hash moved", "UPDATE ledger_hashes SET idx = 500 WHERE idx = 0", 0},
 		{"hash beyond", "INSERT INTO ledger_hashes VALUES (500, randomblob(32))", -1},
-		{"head's size", "UPDATE ledger_head SET size = size + 1", 11},
-		{"head's size less", "UPDATE ledger_head SET size = 10", 10},
+		{"head's size", "UPDATE ledger_head SET size = size + 1", 43},
+		{"head's size less", "UPDATE ledger_head SET size = 42", 42},
 		{"head's root", "UPDATE ledger_head SET root = randomblob(32)", -1},
 		{"head's time", "UPDATE ledger_head SET at = at + 1000", -1},
 		{"head's id", "UPDATE ledger_head SET id = 2", 0},
 		{"head removed", "DELETE FROM ledger_head", 0},
 		{"first deleted", "DELETE FROM ledger_entries WHERE idx = 0", 0},
 		{"middle deleted", "DELETE FROM ledger_entries WHERE idx = 5", 5},
-		{"last deleted", "DELETE FROM ledger_entries WHERE idx = 10", 10},
-		{"inserted", "INSERT INTO ledger_entries SELECT 11, leaf, kind, at FROM ledger_entries WHERE idx = 10", 11},
+		{"last deleted", "DELETE FROM ledger_entries WHERE idx = 42", 42},
+		{"inserted", "INSERT INTO ledger_entries SELECT 43, leaf, hash, kind, at FROM ledger_entries WHERE idx = 42", 43},
 		{"swapped", "UPDATE ledger_entries SET idx = CASE idx WHEN -3 THEN 4 ELSE idx END", 3},
 		{"time turned back", "UPDATE ledger_entries SET at = 1, leaf = replace(leaf, '\"time\":\"2', '\"time\":\"1') WHERE idx = 7", 7},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			db := filled(t, 11)
+			db := filled(t, 43) // a block with its rows, and entries of the next
 			if c.name == "swapped" {
 				db.tamper(t, "UPDATE ledger_entries SET idx = -3 WHERE idx = 3")
 				db.tamper(t, "UPDATE ledger_entries SET idx = 3 WHERE idx = 4")

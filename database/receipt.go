@@ -87,7 +87,7 @@ func (db *DB) Receipt(ctx context.Context, index int64) ([]byte, error) {
 // ("provision", "p-…", ledger.ProvisionIssued).
 func (db *DB) EntryIndex(ctx context.Context, noun, id string, kind ledger.Kind) (int64, error) {
 	var index int64
-	err := scanRow(db.conn(ctx).Raw(`SELECT e.idx FROM ledger_subjects s JOIN ledger_entries e ON e.idx = s.idx
+	err := scanRow(db.conn(ctx).Raw(`SELECT e.idx FROM ledger_subject_index s JOIN ledger_entries e ON e.idx = s.idx
 		WHERE s.noun = ? AND s.id = ? AND e.kind = ? ORDER BY e.idx DESC LIMIT 1`, noun, id, string(kind)), &index)
 	if err != nil {
 		return 0, notFoundRow(err, "the ledger has no such entry")
@@ -107,7 +107,7 @@ func (db *DB) Entries(ctx context.Context, f models.EntryFilter, page models.Pag
 	}
 	q := db.conn(ctx).Table("ledger_entries").Where("ledger_entries.idx > ?", after)
 	if f.Noun != "" || f.ID != "" {
-		q = q.Joins("JOIN ledger_subjects s ON s.idx = ledger_entries.idx AND s.noun = ? AND s.id = ?", f.Noun, f.ID)
+		q = q.Joins("JOIN ledger_subject_index s ON s.idx = ledger_entries.idx AND s.noun = ? AND s.id = ?", f.Noun, f.ID)
 	}
 	if f.Kind != "" {
 		q = q.Where("ledger_entries.kind = ?", f.Kind)

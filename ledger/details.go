@@ -21,6 +21,8 @@ func compareColumns(rec Record, l Leaf) error {
 		return bad("time")
 	case !maps.Equal(rec.IDs, l.IDs):
 		return bad("list of ids")
+	case rec.Fault != "":
+		return found(rec.Index, "entry %d: %s", rec.Index, rec.Fault)
 	case rec.ManifestSHA256 != l.ManifestSHA256:
 		return bad("manifest digest")
 	case !rec.RetentionUntil.Equal(l.RetentionUntil):

@@ -195,6 +195,9 @@ type Record struct {
 	IDs            map[string]string
 	ManifestSHA256 string
 	RetentionUntil time.Time
+	// Fault says what the store found wrong in columns that only it knows; empty
+	// when nothing is.
+	Fault string
 }
 
 // NewRecord is the record of entry index with its columns filled in from the

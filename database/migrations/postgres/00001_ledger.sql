@@ -9,6 +9,7 @@ INSERT INTO ledger_head (id, size, root, at) VALUES (1, 0, '\xe3b0c44298fc1c149a
 CREATE TABLE ledger_entries (
     idx   BIGINT PRIMARY KEY,
     leaf  BYTEA   NOT NULL, -- canonical JSON
+    hash  BYTEA   NOT NULL, -- RFC 6962 leaf hash
     kind  TEXT    NOT NULL,
     at    BIGINT NOT NULL
 );
@@ -19,6 +20,8 @@ CREATE TABLE ledger_details (
     salt    BYTEA   NOT NULL,
     details BYTEA   NOT NULL
 );
+-- The rows of ledger_hashes and ledger_subjects are written 32 entries at a time
+-- (database/ledger_tail.go), so that an append touches three pages and not eight.
 CREATE TABLE ledger_hashes (
     idx   BIGINT PRIMARY KEY, -- stored hash index, x/mod/sumdb/tlog
     hash  BYTEA   NOT NULL
@@ -31,7 +34,27 @@ CREATE TABLE ledger_subjects (
 );
 CREATE INDEX ledger_subjects_idx ON ledger_subjects (idx);
 
+-- A leaf that somebody damaged must not make the other entries unreadable.
+-- +goose StatementBegin
+CREATE FUNCTION ledger_leaf_ids(leaf BYTEA) RETURNS JSONB AS $$
+BEGIN
+    RETURN convert_from(leaf, 'UTF8')::jsonb -> 'ids';
+EXCEPTION WHEN OTHERS THEN
+    RETURN '{}'::jsonb;
+END
+$$ LANGUAGE plpgsql IMMUTABLE;
+-- +goose StatementEnd
+-- The subjects of all entries; those of the newest, incomplete block are in the leaves.
+CREATE VIEW ledger_subject_index (noun, id, idx) AS
+    SELECT noun, id, idx FROM ledger_subjects
+    UNION ALL
+    SELECT j.key, j.value, e.idx
+    FROM ledger_entries e, jsonb_each_text(ledger_leaf_ids(e.leaf)) j
+    WHERE e.idx >= (SELECT size - size % 32 FROM ledger_head WHERE id = 1);
+
 -- +goose Down
+DROP VIEW ledger_subject_index;
+DROP FUNCTION ledger_leaf_ids;
 DROP TABLE ledger_subjects;
 DROP TABLE ledger_hashes;
 DROP TABLE ledger_details;

@@ -9,6 +9,7 @@ INSERT INTO ledger_head (id, size, root, at) VALUES (1, 0, X'e3b0c44298fc1c149af
 CREATE TABLE ledger_entries (
     idx   INTEGER PRIMARY KEY,
     leaf  BLOB    NOT NULL, -- canonical JSON
+    hash  BLOB    NOT NULL, -- RFC 6962 leaf hash
     kind  TEXT    NOT NULL,
     at    INTEGER NOT NULL
 );
@@ -19,6 +20,8 @@ CREATE TABLE ledger_details (
     salt    BLOB    NOT NULL,
     details BLOB    NOT NULL
 );
+-- The rows of ledger_hashes and ledger_subjects are written 32 entries at a time
+-- (database/ledger_tail.go), so that an append touches three pages and not eight.
 CREATE TABLE ledger_hashes (
     idx   INTEGER PRIMARY KEY, -- stored hash index, x/mod/sumdb/tlog
     hash  BLOB    NOT NULL
@@ -31,7 +34,17 @@ CREATE TABLE ledger_subjects (
 ) WITHOUT ROWID;
 CREATE INDEX ledger_subjects_idx ON ledger_subjects (idx);
 
+-- The subjects of all entries; those of the newest, incomplete block are in the leaves.
+CREATE VIEW ledger_subject_index (noun, id, idx) AS
+    SELECT noun, id, idx FROM ledger_subjects
+    UNION ALL
+    SELECT j.key, j.value, e.idx
+    FROM ledger_entries e,
+         json_each(CASE WHEN json_valid(CAST(e.leaf AS TEXT)) THEN CAST(e.leaf AS TEXT) ELSE '{}' END, '$.ids') j
+    WHERE e.idx >= (SELECT size - size % 32 FROM ledger_head WHERE id = 1);
+
 -- +goose Down
+DROP VIEW ledger_subject_index;
 DROP TABLE ledger_subjects;
 DROP TABLE ledger_hashes;
 DROP TABLE ledger_details;
