@@ -14,6 +14,7 @@ import (
 // Result codes of SQLite (sqlite.org/rescode.html); GORM's translated errors do
 // not appear with this driver.
 const (
+	sqliteError    = 1
 	sqliteBusy     = 5
 	sqliteLocked   = 6
 	sqliteReadOnly = 8

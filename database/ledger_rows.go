@@ -25,11 +25,13 @@ type ledgerSQL struct {
 	subjects [rowsAtOnce + 1]*sql.Stmt
 }
 
-func (db *DB) prepareLedger(ctx context.Context) (*ledgerSQL, error) {
-	pool, err := db.pool()
-	if err != nil {
-		return nil, err
-	}
+// preparer is a pool, or the connection that will run the statements.
+type preparer interface {
+	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+}
+
+func (db *DB) prepareLedger(ctx context.Context, on preparer) (*ledgerSQL, error) {
+	var err error
 	prepare := func(query string) *sql.Stmt {
 		if err != nil {
 			return nil
@@ -38,7 +40,7 @@ func (db *DB) prepareLedger(ctx context.Context) (*ledgerSQL, error) {
 			query = numbered(query)
 		}
 		var stmt *sql.Stmt
-		stmt, err = pool.PrepareContext(ctx, query)
+		stmt, err = on.PrepareContext(ctx, query)
 		return stmt
 	}
 	readHead := "SELECT size, root, at FROM ledger_head WHERE id = 1"
@@ -73,7 +75,7 @@ func numbered(query string) string {
 // ledgerRows reads and writes the ledger's tables in one transaction.
 type ledgerRows struct {
 	ctx context.Context
-	raw *sql.Tx
+	raw transaction
 	sql *ledgerSQL
 }
 

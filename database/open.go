@@ -47,6 +47,7 @@ type DB struct {
 	read      *gorm.DB
 	turn      chan struct{} // SQLite: the fair queue of writers; nil on PostgreSQL
 	head      headCache
+	sole      *soleWriter // nil on PostgreSQL
 	ledgerSQL *ledgerSQL
 	notify    subscribers
 	second    secondPlace
@@ -83,16 +84,39 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 		db.Close()
 		return nil, err
 	}
-	if db.ledgerSQL, err = db.prepareLedger(ctx); err != nil {
+	if err := db.prepareWriting(ctx); err != nil {
 		db.Close()
 		return nil, err
 	}
 	return db, nil
 }
 
+// prepareWriting takes the connection that writes and prepares the statements of
+// the ledger.
+func (db *DB) prepareWriting(ctx context.Context) error {
+	pool, err := db.pool()
+	if err != nil {
+		return err
+	}
+	if db.isPostgres() {
+		db.ledgerSQL, err = db.prepareLedger(ctx, pool)
+		return err
+	}
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return translate(err, "the database cannot be opened")
+	}
+	db.sole = &soleWriter{conn}
+	db.ledgerSQL, err = db.prepareLedger(ctx, conn)
+	return err
+}
+
 // Close waits for nothing: callers stop their work first.
 func (db *DB) Close() error {
 	var first error
+	if db.sole != nil {
+		first = db.sole.Close()
+	}
 	for _, pool := range []*gorm.DB{db.write, db.read} {
 		if pool == nil {
 			continue
@@ -141,7 +165,7 @@ func (db *DB) openSQLite(ctx context.Context, path string) error {
 		return pool, nil
 	}
 	var err error
-	if db.write, err = open(false, 1); err != nil {
+	if db.write, err = open(false, 2); err != nil { // the sole writer, and one for migrations and settings
 		return err
 	}
 	if db.read, err = open(true, max(4, 2*runtime.NumCPU())); err != nil {

@@ -14,7 +14,7 @@ import (
 // change is an open transaction: it travels in the context, so that every
 // method of DB that is called inside Update takes part in it.
 type change struct {
-	raw     *sql.Tx
+	raw     transaction
 	tx      *gorm.DB // on raw
 	entries []*ledger.Entry
 	after   []func()
@@ -103,11 +103,17 @@ func (db *DB) transact(ctx context.Context, c *change, fn func(ctx context.Conte
 // statements that prepares each of them anew every time: a statement that was
 // prepared inside a transaction belongs to it.
 func (db *DB) begin(ctx context.Context, c *change) error {
-	pool, err := db.pool()
-	if err != nil {
-		return err
+	var err error
+	if db.sole != nil {
+		err = db.sole.begin(ctx)
+		c.raw = db.sole
+	} else {
+		var pool *sql.DB
+		if pool, err = db.pool(); err == nil {
+			c.raw, err = pool.BeginTx(ctx, nil)
+		}
 	}
-	if c.raw, err = pool.BeginTx(ctx, nil); err != nil {
+	if err != nil {
 		return err
 	}
 	c.tx = db.write.WithContext(ctx)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"teikyo/ledger"
+	"teikyo/ledger/ledgertest"
 	"teikyo/models"
 )
 
@@ -133,4 +134,18 @@ func BenchmarkBareRow(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// A transaction that an error left open must not shut everybody out.
+func TestUpdateAfterAnOpenTransaction(t *testing.T) {
+	t.Parallel()
+	db := openTest(t)
+	if _, err := db.sole.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	e, err := appendEntry(t.Context(), db)
+	if err != nil || e.Index != 0 {
+		t.Fatal(e, err)
+	}
+	ledgertest.CheckLedger(t, db, ledger.VerifyOptions{})
 }
