@@ -14,11 +14,14 @@ import (
 	"teikyo/ledger"
 )
 
+// stoppedEntries are more than a block whose search rows are stored together.
+const stoppedEntries = 45
+
 // stoppedFolder is a data folder with a few entries whose server has stopped.
 func stoppedFolder(t *testing.T) string {
 	t.Helper()
 	s := startServer(t, config.Config{})
-	for range 5 {
+	for range stoppedEntries {
 		if err := s.append(); err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +82,7 @@ func verifyFolder(t *testing.T, dir string) (int, ledger.Report) {
 func TestEveryColumnOfTheLedgerIsGuarded(t *testing.T) {
 	t.Parallel()
 	folder := stoppedFolder(t)
-	if code, report := verifyFolder(t, folder); code != 0 || report.Size != 5 || report.Witnessed != 5 {
+	if code, report := verifyFolder(t, folder); code != 0 || report.Size != stoppedEntries || report.Witnessed != stoppedEntries {
 		t.Fatal(code, report)
 	}
 	columns := ledgerColumns(t, filepath.Join(folder, datadir.DatabaseFile))
