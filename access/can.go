@@ -45,6 +45,7 @@ const (
 	ReissueProvision     Act = "reissue a provision"
 	AcknowledgeProvision Act = "acknowledge a provision"
 	ReadReports          Act = "read reports"
+	ReadStatement        Act = "read the statement of a recipient"
 
 	CreateLink Act = "create a link"
 	ReadLink   Act = "read links"
@@ -129,6 +130,7 @@ var rights = map[Act]map[models.Role]reach{
 	ReissueProvision:     staff(models.Administrator, models.Manager),
 	AcknowledgeProvision: withRecipient(models.Administrator, models.Manager),
 	ReadReports:          staff(models.Administrator, models.Manager, models.Auditor),
+	ReadStatement:        everyone(own),
 
 	CreateLink: withRecipient(models.Administrator, models.Manager),
 	ReadLink:   everyone(own),

@@ -51,6 +51,7 @@ revoke a provision                    yyny yyny dddd dnnd
 reissue a provision                   yyny yyny dddd dnnd
 acknowledge a provision               yyny yyny dddd ynny
 read reports                          yyny yyny yyny dnnd
+read the statement of a recipient     yyny yyny yyny ynny
 create a link                         yyny yyny dddd ynny
 read links                            yyny yyny yyny ynny
 revoke a link                         yyny yyny dddd ynny

@@ -17,6 +17,7 @@ import (
 	"teikyo/events"
 	"teikyo/provision"
 	"teikyo/recipient"
+	"teikyo/report"
 	"teikyo/web"
 )
 
@@ -29,6 +30,7 @@ type Config struct {
 	Provisions *provision.Service
 	Links      *provision.Links
 	Events     *events.Feed
+	Reports    *report.Service
 	Ledger     LedgerReader
 	Issuer     Issuer
 	Health     Health

@@ -20,7 +20,6 @@ func (a *api) provisionRoutes() {
 	add(a, route{post, "/provisions/{id}/revoke", "provision-revoke", "End a provision", tag, 0, false, 0}, a.revokeProvision)
 	add(a, route{post, "/provisions/{id}/reissue", "provision-reissue", "Make new headers for another key of the recipient", tag, 0, false, 0}, a.reissueProvision)
 	add(a, route{post, "/provisions/{id}/acknowledge", "provision-acknowledge", "Record the recipient's word that the parcel arrived", tag, 0, false, 0}, a.acknowledgeProvision)
-	a.reportRoutes()
 }
 
 type provisionView struct {

@@ -2,218 +2,142 @@ package handlers
 
 import (
 	"context"
-	"encoding/csv"
-	"encoding/json"
-	"html/template"
-	"io"
-	"iter"
+	"mime"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"teikyo/access"
-	"teikyo/provision"
+	"teikyo/report"
+	"teikyo/report/sheet"
 )
 
 func (a *api) reportRoutes() {
-	add(a, route{get, "/reports/provisions", "report-provisions", "Report of the provisions of a period", "reports", 0, false, 0}, a.reportProvisions)
+	const tag = "reports"
+	add(a, route{get, "/reports/provisions", "report-provisions", "Register of the provisions of a period", tag, 0, false, 0}, a.reportProvisions)
+	add(a, route{get, "/reports/statement", "report-statement", "Statement of what one recipient was given", tag, 0, false, 0}, a.reportStatement)
+	add(a, route{get, "/reports/disclosures", "report-disclosures", "Accounting of disclosures (45 CFR 164.528)", tag, 0, false, 0}, a.reportDisclosures)
+	add(a, route{get, "/reports/access", "report-access", "Review of access: who had which role when", tag, 0, false, 0}, a.reportAccess)
+	add(a, route{get, "/reports/open", "report-open", "What waits for somebody, or ends soon", tag, 0, false, 0}, a.reportOpen)
 }
 
-type reportInput struct {
-	From      string `query:"from" maxLength:"40" doc:"First day."`
-	To        string `query:"to" maxLength:"40" doc:"Last day."`
-	Recipient string `query:"recipient" maxLength:"40"`
-	Tests     bool   `query:"tests" doc:"The rehearsals, which are left out otherwise."`
-	Format    string `query:"format" enum:"json,csv,html" default:"json"`
+// ReportForm is how a report is wanted.
+type ReportForm struct {
+	Format string `query:"format" enum:"json,csv,html" default:"json"`
+	Lang   string `query:"lang" enum:"en,ja" doc:"Language of HTML; without it Accept-Language decides."`
+	Accept string `header:"Accept-Language"`
 }
 
-// reportProvisions streams the report row by row. An error in the middle breaks
-// the connection off, so that half a report never looks whole.
-func (a *api) reportProvisions(ctx context.Context, actor access.Actor, in *reportInput) (*huma.StreamResponse, error) {
-	rows, err := a.Provisions.Report(ctx, actor, provision.ReportQuery{
-		From: in.From, To: in.To, RecipientID: in.Recipient, Tests: in.Tests,
-	})
+func (f ReportForm) language() sheet.Lang {
+	if f.Lang != "" {
+		return sheet.Lang(f.Lang)
+	}
+	for choice := range strings.SplitSeq(f.Accept, ",") {
+		tag, _, _ := strings.Cut(strings.TrimSpace(choice), ";")
+		base, _, _ := strings.Cut(strings.ToLower(tag), "-")
+		if base == "ja" || base == "en" {
+			return sheet.Lang(base)
+		}
+	}
+	return sheet.English
+}
+
+// ReportPeriod is the days that a report covers.
+type ReportPeriod struct {
+	From string `query:"from" maxLength:"40" doc:"First day."`
+	To   string `query:"to" maxLength:"40" doc:"Last day."`
+}
+
+func (p ReportPeriod) period() report.Period { return report.Period{From: p.From, To: p.To} }
+
+// reportPolicy lets a report have its style inside, so that a saved copy has it
+// too, and nothing else.
+const reportPolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// send streams a report row by row. An error in the middle breaks the connection
+// off, so that half a report never looks whole.
+func (f ReportForm) send(ctx context.Context, doc sheet.Document, err error) (*huma.StreamResponse, error) {
 	if err != nil {
 		return nil, err
 	}
-	media, write := "application/json", writeJSONReport
-	switch in.Format {
-	case "csv":
-		media, write = "text/csv; charset=utf-8", writeCSVReport
-	case "html":
-		media, write = "text/html; charset=utf-8", writeHTMLReport
-	}
+	format := sheet.Format(f.Format)
 	return &huma.StreamResponse{Body: func(out huma.Context) {
-		out.SetHeader("Content-Type", media)
-		if err := write(out.BodyWriter(), rows); err != nil {
+		out.SetHeader("Content-Type", format.Media())
+		switch format {
+		case sheet.HTML:
+			out.SetHeader("Content-Security-Policy", reportPolicy)
+		case sheet.CSV:
+			out.SetHeader("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": doc.FileName(format)}))
+		case sheet.JSON:
+		}
+		if err := doc.Write(out.BodyWriter(), format, f.language()); err != nil {
 			recordError(ctx, err)
 			breakOff()
 		}
 	}}, nil
 }
 
-func writeJSONReport(w io.Writer, rows iter.Seq2[provision.ReportRow, error]) error {
-	separator := `{"items":[`
-	for row, err := range rows {
-		if err != nil {
-			return err
-		}
-		line, err := json.Marshal(row)
-		if err != nil {
-			return err
-		}
-		if _, err := io.WriteString(w, separator+"\n"+string(line)); err != nil {
-			return err
-		}
-		separator = ","
-	}
-	if separator != "," {
-		_, err := io.WriteString(w, separator+"]}\n")
-		return err
-	}
-	_, err := io.WriteString(w, "\n]}\n")
-	return err
+type registerInput struct {
+	ReportPeriod
+	ReportForm
+	Recipient string `query:"recipient" maxLength:"40"`
+	Dataset   string `query:"dataset" maxLength:"40"`
+	Tests     bool   `query:"tests" doc:"The rehearsals, which are left out otherwise."`
 }
 
-// reportColumns are the columns of the tables, in the order of DOMAIN 2.4.
-var reportColumns = []struct {
-	name  string
-	value func(provision.ReportRow) string
-}{
-	{"number", func(r provision.ReportRow) string { return r.Number }},
-	{"id", func(r provision.ReportRow) string { return r.ID }},
-	{"state", func(r provision.ReportRow) string { return string(r.State) }},
-	{"occurred_at", func(r provision.ReportRow) string { return timeText(r.OccurredAt) }},
-	{"dataset_id", func(r provision.ReportRow) string { return r.DatasetID }},
-	{"dataset_title", func(r provision.ReportRow) string { return r.DatasetTitle }},
-	{"dataset_version", func(r provision.ReportRow) string { return strconv.Itoa(r.DatasetVersion) }},
-	{"package_sha256", func(r provision.ReportRow) string { return r.PackageSHA256 }},
-	{"legal_class", func(r provision.ReportRow) string { return string(r.Class) }},
-	{"basis", func(r provision.ReportRow) string { return string(r.Basis) }},
-	{"jurisdictions", func(r provision.ReportRow) string { return strings.Join(r.Jurisdictions, " ") }},
-	{"recipient_id", func(r provision.ReportRow) string { return r.RecipientID }},
-	{"recipient_org", func(r provision.ReportRow) string { return r.RecipientOrg }},
-	{"recipient_address", func(r provision.ReportRow) string { return r.RecipientAddress }},
-	{"recipient_representative", func(r provision.ReportRow) string { return r.RecipientRepresentative }},
-	{"recipient_contact", func(r provision.ReportRow) string { return r.RecipientContact }},
-	{"country", func(r provision.ReportRow) string { return r.Country }},
-	{"method", func(r provision.ReportRow) string { return string(r.Method) }},
-	{"items", func(r provision.ReportRow) string { return joinText(r.Items) }},
-	{"files", func(r provision.ReportRow) string { return strconv.Itoa(r.Files) }},
-	{"record_count", func(r provision.ReportRow) string { return countText(r.RecordCount) }},
-	{"subject_count", func(r provision.ReportRow) string { return countText(r.SubjectCount) }},
-	{"purpose", func(r provision.ReportRow) string { return string(r.Purpose) }},
-	{"purpose_text", func(r provision.ReportRow) string { return r.PurposeText }},
-	{"duo_codes", func(r provision.ReportRow) string { return joinText(r.DUO) }},
-	{"agreement_number", func(r provision.ReportRow) string { return r.AgreementNumber }},
-	{"publication_ref", func(r provision.ReportRow) string { return r.NoticeID }},
-	{"publication_day", func(r provision.ReportRow) string { return r.NoticeDay }},
-	{"notice_copy_sha256", func(r provision.ReportRow) string { return r.NoticeCopy }},
-	{"acquisition_source", func(r provision.ReportRow) string { return r.Source }},
-	{"operator", func(r provision.ReportRow) string { return r.Operator }},
-	{"approver", func(r provision.ReportRow) string { return r.Approver }},
-	{"independence", func(r provision.ReportRow) string { return string(r.Independence) }},
-	{"until", func(r provision.ReportRow) string { return timeText(r.Until) }},
-	{"retention_until", func(r provision.ReportRow) string { return timeText(r.RetentionUntil) }},
-	{"revoked_at", func(r provision.ReportRow) string { return timeText(r.RevokedAt) }},
-	{"acknowledged_at", func(r provision.ReportRow) string { return timeText(r.AcknowledgedAt) }},
-	{"ledger_index", func(r provision.ReportRow) string { return strconv.FormatInt(r.LedgerIndex, 10) }},
+func (a *api) reportProvisions(ctx context.Context, actor access.Actor, in *registerInput) (*huma.StreamResponse, error) {
+	doc, err := a.Reports.Register(ctx, actor, report.RegisterQuery{
+		Period: in.period(), RecipientID: in.Recipient, DatasetID: in.Dataset, Tests: in.Tests,
+	})
+	return in.send(ctx, doc, err)
 }
 
-func timeText(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format(time.RFC3339)
+type statementInput struct {
+	ReportPeriod
+	ReportForm
+	Recipient string `query:"recipient" maxLength:"40" doc:"People of a recipient get their own without it."`
+	Tests     bool   `query:"tests" doc:"The rehearsals, which are left out otherwise."`
 }
 
-func countText(n int64) string {
-	if n == 0 {
-		return ""
-	}
-	return strconv.FormatInt(n, 10)
+func (a *api) reportStatement(ctx context.Context, actor access.Actor, in *statementInput) (*huma.StreamResponse, error) {
+	doc, err := a.Reports.Statement(ctx, actor, report.StatementQuery{Period: in.period(), RecipientID: in.Recipient, Tests: in.Tests})
+	return in.send(ctx, doc, err)
 }
 
-func joinText[T ~string](codes []T) string {
-	parts := make([]string, len(codes))
-	for i, c := range codes {
-		parts[i] = string(c)
-	}
-	return strings.Join(parts, " ")
+type disclosuresInput struct {
+	ReportPeriod
+	ReportForm
+	Recipient string `query:"recipient" maxLength:"40"`
+	Summarize bool   `query:"summarize" doc:"Repeated disclosures to one recipient for one purpose in one line."`
+	Every     bool   `query:"every" doc:"Also those that need no accounting, and why."`
 }
 
-// writeCSVReport writes RFC 4180 with a byte order mark, without which
-// spreadsheets take UTF-8 for something else.
-func writeCSVReport(w io.Writer, rows iter.Seq2[provision.ReportRow, error]) error {
-	if _, err := io.WriteString(w, "\ufeff"); err != nil {
-		return err
-	}
-	out := csv.NewWriter(w)
-	out.UseCRLF = true
-	cells := make([]string, len(reportColumns))
-	for i, c := range reportColumns {
-		cells[i] = c.name
-	}
-	if err := out.Write(cells); err != nil {
-		return err
-	}
-	for row, err := range rows {
-		if err != nil {
-			return err
-		}
-		for i, c := range reportColumns {
-			cells[i] = safeCell(c.value(row))
-		}
-		if err := out.Write(cells); err != nil {
-			return err
-		}
-	}
-	out.Flush()
-	return out.Error()
+func (a *api) reportDisclosures(ctx context.Context, actor access.Actor, in *disclosuresInput) (*huma.StreamResponse, error) {
+	doc, err := a.Reports.Disclosures(ctx, actor, report.DisclosuresQuery{
+		Period: in.period(), RecipientID: in.Recipient, Summarize: in.Summarize, Every: in.Every,
+	})
+	return in.send(ctx, doc, err)
 }
 
-// safeCell keeps a spreadsheet from running what people wrote as a formula
-// (OWASP, CSV injection): such a cell gets an apostrophe in front.
-func safeCell(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(text)[0]) {
-		return "'" + text
-	}
-	return text
+type accessInput struct {
+	ReportPeriod
+	ReportForm
 }
 
-var (
-	reportHead = template.Must(template.New("head").Parse(`<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Provisions / 提供の記録</title></head>
-<body><h1>Provisions / 提供の記録</h1><table border="1"><thead><tr>{{range .}}<th scope="col">{{.}}</th>{{end}}</tr></thead><tbody>
-`))
-	reportLine = template.Must(template.New("line").Parse(`<tr>{{range .}}<td>{{.}}</td>{{end}}</tr>
-`))
-)
+func (a *api) reportAccess(ctx context.Context, actor access.Actor, in *accessInput) (*huma.StreamResponse, error) {
+	doc, err := a.Reports.AccessReview(ctx, actor, in.period())
+	return in.send(ctx, doc, err)
+}
 
-func writeHTMLReport(w io.Writer, rows iter.Seq2[provision.ReportRow, error]) error {
-	cells := make([]string, len(reportColumns))
-	for i, c := range reportColumns {
-		cells[i] = c.name
-	}
-	if err := reportHead.Execute(w, cells); err != nil {
-		return err
-	}
-	for row, err := range rows {
-		if err != nil {
-			return err
-		}
-		for i, c := range reportColumns {
-			cells[i] = c.value(row)
-		}
-		if err := reportLine.Execute(w, cells); err != nil {
-			return err
-		}
-	}
-	_, err := io.WriteString(w, "</tbody></table></body></html>\n")
-	return err
+type openInput struct {
+	ReportForm
+	Within int `query:"within" minimum:"0" maximum:"3660" doc:"Days to look ahead; 30 when absent."`
+}
+
+func (a *api) reportOpen(ctx context.Context, actor access.Actor, in *openInput) (*huma.StreamResponse, error) {
+	doc, err := a.Reports.OpenEnds(ctx, actor, in.Within)
+	return in.send(ctx, doc, err)
 }
 
 // breakOff ends the connection without the end of the body; the server knows

@@ -9,7 +9,8 @@ func (a *api) routes() {
 	a.recipientRoutes() // recipient.go: recipients, keys, agreements
 	a.noticeRoutes()    // notice.go: notices, and the public page /notice
 	a.requestRoutes()   // request.go: requests
-	a.provisionRoutes() // provision.go: provisions, receipts, reports
+	a.provisionRoutes() // provision.go: provisions, receipts
+	a.reportRoutes()    // report.go: reports
 	a.linkRoutes()      // link.go: links, redeem; the landing page /d/{token}
 	a.downloadRoutes()  // download.go: /dl/{session}/…
 	a.ledgerRoutes()    // ledger.go: entries, proofs; /ledger/…, /.well-known/teikyo.json

@@ -14,6 +14,7 @@ import (
 type ReportQuery struct {
 	From, To    string // dates, both inclusive; empty: no bound
 	RecipientID string
+	DatasetID   string
 	// Tests asks for the rehearsals instead, which legal reports leave out.
 	Tests bool
 }
@@ -35,7 +36,22 @@ func (s *Service) Report(ctx context.Context, actor access.Actor, q ReportQuery)
 	if err := access.Can(actor, access.ReadReports, access.Whole()); err != nil {
 		return nil, err
 	}
-	filter := models.ProvisionFilter{RecipientID: q.RecipientID}
+	return s.report(ctx, q)
+}
+
+// Statement is Report about one recipient, whose own people may see it too.
+func (s *Service) Statement(ctx context.Context, actor access.Actor, q ReportQuery) (iter.Seq2[ReportRow, error], error) {
+	if err := access.Can(actor, access.ReadStatement, access.Of(q.RecipientID)); err != nil {
+		return nil, err
+	}
+	if q.RecipientID == "" {
+		return nil, models.Errorf(models.Invalid, "a statement is about one recipient; say which")
+	}
+	return s.report(ctx, q)
+}
+
+func (s *Service) report(ctx context.Context, q ReportQuery) (iter.Seq2[ReportRow, error], error) {
+	filter := models.ProvisionFilter{RecipientID: q.RecipientID, DatasetID: q.DatasetID}
 	var err error
 	if q.From != "" {
 		if filter.From, err = models.StartOfDay(q.From, s.Zone); err != nil {

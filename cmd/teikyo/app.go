@@ -27,6 +27,7 @@ import (
 	"teikyo/models"
 	"teikyo/provision"
 	"teikyo/recipient"
+	"teikyo/report"
 	"teikyo/storage/disk"
 )
 
@@ -65,6 +66,7 @@ type app struct {
 	provisions *provision.Service
 	links      *provision.Links
 	feed       *events.Feed
+	reports    *report.Service
 	handler    http.Handler
 
 	// loops is the work in the background; each ends when its context does.

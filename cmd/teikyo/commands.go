@@ -13,5 +13,6 @@ func (c *cli) commands() []*cobra.Command {
 		c.demoCommand(), c.manCommand(),
 		c.noticeCommand(), c.requestCommand(), c.provisionCommand(), c.linkCommand(),
 		c.eventsCommand(),
+		c.reportCommand(),
 	}
 }

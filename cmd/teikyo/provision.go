@@ -21,7 +21,7 @@ func (c *cli) provisionCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "provision", Short: "What was provided, and the proof of it", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	cmd.AddCommand(c.provisionList(), c.provisionShow(), c.provisionReceipt(), c.provisionManifest(), c.provisionRevoke(),
-		c.provisionReissue(), c.provisionAcknowledge(), c.provisionReport())
+		c.provisionReissue(), c.provisionAcknowledge(), c.reportProvisions("report"))
 	return cmd
 }
 
@@ -165,34 +165,4 @@ func (c *cli) provisionAcknowledge() *cobra.Command {
 			}
 			return c.show(answer, provisionFields...)
 		}}
-}
-
-func (c *cli) provisionReport() *cobra.Command {
-	var from, to, recipientID, format, out string
-	var tests bool
-	cmd := &cobra.Command{Use: "report", Short: "Report the provisions of a period", Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if format == "" {
-				format = "csv"
-				if c.json {
-					format = "json"
-				}
-			}
-			q := url.Values{"format": {format}}
-			setQuery(q, "from", from)
-			setQuery(q, "to", to)
-			setQuery(q, "recipient", recipientID)
-			if tests {
-				q.Set("tests", "true")
-			}
-			return c.fetchDocument(cmd, "/reports/provisions?"+q.Encode(), "*/*", out)
-		}}
-	f := cmd.Flags()
-	f.StringVar(&from, "from", "", "first day (2026-04-01)")
-	f.StringVar(&to, "to", "", "last day (2027-03-31)")
-	f.StringVar(&recipientID, "recipient", "", "those for one recipient")
-	f.StringVar(&format, "format", "", "csv, json or html (default csv)")
-	f.BoolVar(&tests, "tests", false, "the rehearsals, which are left out otherwise")
-	f.StringVarP(&out, "output", "o", "", "file to write (default: standard output)")
-	return cmd
 }

@@ -18,6 +18,7 @@ import (
 	"teikyo/models"
 	"teikyo/provision"
 	"teikyo/recipient"
+	"teikyo/report"
 	"teikyo/wording"
 )
 
@@ -51,6 +52,7 @@ func (a *app) openProvisions() error {
 		PublicURL: a.publicURL, AllowUnbound: a.cfg.Links.AllowUnbound, TTL: a.cfg.Links.TTL, MaxTTL: a.cfg.Links.MaxTTL,
 		Now: a.clock.Now, Rand: a.rand, Failed: func(err error) { a.log.Error("downloads", "error", err) },
 	}
+	a.reports = &report.Service{Store: a.db, Provisions: a.provisions, Texts: texts, Now: a.clock.Now, Zone: a.zone}
 	a.db.OnRevoke(a.links.Wake)
 	a.loops = append(a.loops, a.links.Run, a.sweepPacks)
 	return nil
@@ -69,7 +71,7 @@ func (a *app) openHandler(context.Context) error {
 	}
 	a.handler, err = handlers.New(handlers.Config{
 		Access: a.access, Datasets: a.datasets, Recipients: a.recipients, Provisions: a.provisions, Links: a.links,
-		Events: a.feed, Ledger: a.db, Issuer: a, Health: a, Answers: a.db,
+		Reports: a.reports, Events: a.feed, Ledger: a.db, Issuer: a, Health: a, Answers: a.db,
 		PublicURL: a.publicURL, TrustedProxies: proxies, Log: a.log, Now: a.clock.Now, Version: buildinfo.Version(),
 		Observe: a.metrics.observe,
 	})
