@@ -91,6 +91,7 @@ func (a *app) adminHandler() http.Handler {
 		view, err := issuerViewOf(a.keys.Issuer(), a.cfg.Issuer.Name)
 		answerAdmin(w, view, err)
 	})
+	mux.HandleFunc("POST /backup", a.answerBackup)
 	mux.HandleFunc("POST /issuer/rotate", func(w http.ResponseWriter, r *http.Request) {
 		var in struct {
 			Use crypto.Use `json:"use"`
@@ -125,6 +126,14 @@ func answerAdmin(w http.ResponseWriter, v any, err error) {
 // callAdmin asks the server that runs on the data folder. The answer is false
 // when none does.
 func callAdmin(ctx context.Context, dir, method, path string, in, out any) (bool, error) {
+	return withAdmin(ctx, dir, func(ctx context.Context, api *client.Client) error {
+		return api.Call(ctx, method, path, in, out)
+	})
+}
+
+// withAdmin hands out the server that runs on the data folder for one request.
+// The answer is false when none does.
+func withAdmin(ctx context.Context, dir string, use func(ctx context.Context, api *client.Client) error) (bool, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return false, err
@@ -145,7 +154,7 @@ func callAdmin(ctx context.Context, dir, method, path string, in, out any) (bool
 		}
 		defer transport.CloseIdleConnections()
 		api := &client.Client{Base: "http://admin", HTTP: &http.Client{Transport: transport}}
-		return api.Call(ctx, method, path, in, out)
+		return use(ctx, api)
 	})
 	return running, err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"teikyo/client"
 	"teikyo/config"
 	"teikyo/internal/clock"
 	"teikyo/internal/datadir"
@@ -27,6 +28,7 @@ func (f *settingFlags) addData(cmd *cobra.Command) {
 type serverWork struct {
 	method, path string
 	in, out      any
+	stream       func(ctx context.Context, api *client.Client) error // instead of the four above
 	alone        func(ctx context.Context, a *app) error
 }
 
@@ -36,7 +38,12 @@ func (c *cli) onServer(ctx context.Context, cfg config.Config, w serverWork) err
 	if err := needDataFolder(cfg.Data); err != nil {
 		return err
 	}
-	running, err := callAdmin(ctx, cfg.Data, w.method, w.path, w.in, w.out)
+	if w.stream == nil {
+		w.stream = func(ctx context.Context, api *client.Client) error {
+			return api.Call(ctx, w.method, w.path, w.in, w.out)
+		}
+	}
+	running, err := withAdmin(ctx, cfg.Data, w.stream)
 	if running || err != nil {
 		return err
 	}

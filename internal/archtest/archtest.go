@@ -66,6 +66,7 @@ var rows = map[string][]string{
 
 	"report":       {"models", "ledger", "access", "provision", "wording", "report/sheet"},
 	"report/sheet": {},
+	"backup": {"models", "crypto", "ledger"},
 
 	"client":            {"models", "crypto", "ledger", "ledger/checkpoints", "egress", "client/arrival", "client/received"},
 	"client/arrival":    {"models", "crypto", "ledger"},

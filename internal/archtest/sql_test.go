@@ -11,7 +11,7 @@ import (
 
 func TestSQLOfTheDatabaseIsConstant(t *testing.T) {
 	t.Parallel()
-	wrong, err := archtest.CheckSQL(os.DirFS("../.."), "database", "placeholders")
+	wrong, err := archtest.CheckSQL(os.DirFS("../.."), "database", "placeholders", "selectAll")
 	if err != nil {
 		t.Fatal(err)
 	}
