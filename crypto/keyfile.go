@@ -21,7 +21,10 @@ var (
 	ErrKeyFile = errors.New("crypto: damaged key file")
 )
 
-const keyFileVersion = "teikyo-key-v1"
+const (
+	keyFileVersion = "teikyo-key-v1"
+	keyFileSuffix  = ".key"
+)
 
 // keyFile is one secret of 32 bytes in the keys folder, file ID.key, mode 0600:
 // the line "teikyo-key-v1 ID BASE64". An id is KIND-NNNN-RANDOM; the random part
@@ -43,7 +46,7 @@ func createKeyFile(dir, kind string, version int, rand io.Reader) (keyFile, erro
 	}
 	k.id = fmt.Sprintf("%s-%04d-%s", kind, version, hex.EncodeToString(random[:]))
 	line := keyFileVersion + " " + k.id + " " + base64.StdEncoding.EncodeToString(k.secret[:]) + "\n"
-	return k, writeDurably(dir, k.id+".key", []byte(line))
+	return k, writeDurably(dir, k.id+keyFileSuffix, []byte(line))
 }
 
 // openKeyFolder makes the folder when it is missing and refuses one in which
@@ -64,7 +67,7 @@ func openKeyFolder(dir string) error {
 
 // readKeyFiles returns the keys of a kind, oldest first.
 func readKeyFiles(dir, kind string) ([]keyFile, error) {
-	paths, err := filepath.Glob(filepath.Join(globEscape(dir), kind+"-*.key"))
+	paths, err := filepath.Glob(filepath.Join(globEscape(dir), kind+"-*"+keyFileSuffix))
 	if err != nil {
 		return nil, fmt.Errorf("crypto: keys folder: %w", err)
 	}
@@ -86,7 +89,7 @@ func readKeyFile(path string) (keyFile, error) {
 		return keyFile{}, err
 	}
 	defer clear(data)
-	k := keyFile{id: strings.TrimSuffix(filepath.Base(path), ".key")}
+	k := keyFile{id: strings.TrimSuffix(filepath.Base(path), keyFileSuffix)}
 	encoded, ok := strings.CutPrefix(string(data), keyFileVersion+" "+k.id+" ")
 	secret, err := base64.StdEncoding.Strict().DecodeString(strings.TrimSuffix(encoded, "\n"))
 	if !ok || err != nil || len(secret) != len(k.secret) {

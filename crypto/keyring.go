@@ -2,17 +2,11 @@ package crypto
 
 import (
 	"context"
-	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
-	"fmt"
-	"io"
+	"slices"
 	"sync"
-
-	"golang.org/x/crypto/chacha20poly1305"
 )
 
 var (
@@ -37,164 +31,152 @@ type KEK interface {
 	Unwrap(ctx context.Context, kekID string, wrapped, context []byte) ([]byte, error)
 }
 
-// FileKeyring is the KEK in local files, one for each version. It prints as
-// "[redacted]" and is safe for concurrent use.
-type FileKeyring struct {
+// KEKProvider keeps versions of the key-encryption key: in files, or in a key
+// service. It is safe for concurrent use.
+type KEKProvider interface {
+	// Provider is its name as in the settings.
+	Provider() string
+	// IDs are the versions that it holds, oldest first.
+	IDs() []string
+	CheckValue(id string) (string, error)
+	// WrapUnder wraps under a version that need not be the current one.
+	WrapUnder(ctx context.Context, id string, secret, context []byte) ([]byte, error)
+	Unwrap(ctx context.Context, id string, wrapped, context []byte) ([]byte, error)
+	// Create makes a version that is none of known, durable when it returns. One
+	// that was made before and is not known yet is taken up.
+	Create(ctx context.Context, known []string) (id string, err error)
+	// Destroy removes a version for good; one that is gone already is no error.
+	Destroy(ctx context.Context, id string) error
+	// Ping says why the provider cannot wrap and unwrap now.
+	Ping(ctx context.Context) error
+}
+
+// Keyring is the KEK of one or more providers: the first makes new versions, the
+// others are there for what was wrapped before. Which version wraps is said by
+// Use. It prints as "[redacted]" and is safe for concurrent use.
+type Keyring struct {
 	redacted
-	dir  string
-	rand io.Reader
+	providers []KEKProvider
 
-	mu   sync.RWMutex
-	ids  []string
-	keks map[string]kekVersion
+	mu      sync.RWMutex
+	current string
 }
 
-type kekVersion struct {
-	aead  cipher.AEAD
-	check string
+// NewKeyring puts providers together; maker makes new versions.
+func NewKeyring(maker KEKProvider, others ...KEKProvider) *Keyring {
+	return &Keyring{providers: append([]KEKProvider{maker}, others...)}
 }
 
-const kekKind = "kek"
-
-// OpenFileKeyring reads the keyring in dir and makes the first key when there is
-// none. ErrKeyFileReadable names the file that others can read and the command
-// that ends it; ErrKeyFile a damaged one.
-func OpenFileKeyring(dir string, rand io.Reader) (*FileKeyring, error) {
-	if err := openKeyFolder(dir); err != nil {
-		return nil, err
-	}
-	k := &FileKeyring{dir: dir, rand: rand}
-	if err := k.reload(); err != nil {
-		return nil, err
-	}
-	if len(k.ids) == 0 {
-		if _, err := k.Rotate(); err != nil {
-			return nil, err
-		}
-	}
-	return k, nil
-}
-
-// Rotate adds a version, which wraps from now on, and returns its id. Rows keep
-// their wraps until they are rewrapped.
-func (k *FileKeyring) Rotate() (string, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	file, err := createKeyFile(k.dir, kekKind, len(k.ids)+1, k.rand)
-	if err != nil {
-		return "", err
-	}
-	return file.id, k.reloadLocked()
-}
-
-func (k *FileKeyring) reload() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.reloadLocked()
-}
-
-func (k *FileKeyring) reloadLocked() error {
-	files, err := readKeyFiles(k.dir, kekKind)
-	if err != nil {
+// Use makes Wrap wrap under id from now on; ErrMissingKey when no provider has
+// that version.
+func (k *Keyring) Use(id string) error {
+	if _, err := k.CheckValue(id); err != nil {
 		return err
 	}
-	ids, keks := []string(nil), make(map[string]kekVersion, len(files))
-	for _, f := range files {
-		v, err := newKEKVersion(f)
-		if err != nil {
-			return err
-		}
-		ids, keks[f.id] = append(ids, f.id), v
-	}
-	k.ids, k.keks = ids, keks
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.current = id
 	return nil
 }
 
-// newKEKVersion derives one key for wrapping and one for the check value.
-func newKEKVersion(f keyFile) (kekVersion, error) {
-	wrap, err := hkdf.Key(sha256.New, f.secret[:], nil, "teikyo kek wrap", chacha20poly1305.KeySize)
-	if err != nil {
-		return kekVersion{}, fmt.Errorf("crypto: deriving the wrapping key: %w", err)
-	}
-	defer clear(wrap)
-	check, err := hkdf.Key(sha256.New, f.secret[:], nil, "teikyo kek check value", 16)
-	if err != nil {
-		return kekVersion{}, fmt.Errorf("crypto: deriving the check value: %w", err)
-	}
-	aead, err := chacha20poly1305.NewX(wrap)
-	return kekVersion{aead: aead, check: hex.EncodeToString(check)}, err
-}
-
-// CurrentID implements KEK.
-func (k *FileKeyring) CurrentID() string {
+// CurrentID implements KEK; empty before Use.
+func (k *Keyring) CurrentID() string {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	return k.ids[len(k.ids)-1]
+	return k.current
 }
 
 // IDs implements KEK.
-func (k *FileKeyring) IDs() []string {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	return append([]string(nil), k.ids...)
+func (k *Keyring) IDs() []string {
+	var ids []string
+	for _, p := range k.providers {
+		ids = append(ids, p.IDs()...)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // CheckValue implements KEK.
-func (k *FileKeyring) CheckValue(id string) (string, error) {
-	v, err := k.version(id)
-	return v.check, err
+func (k *Keyring) CheckValue(id string) (string, error) {
+	_, value, err := k.find(id)
+	return value, err
 }
 
-// version looks at the folder again before it gives up: another process may have
-// rotated.
-func (k *FileKeyring) version(id string) (kekVersion, error) {
-	k.mu.RLock()
-	v, ok := k.keks[id]
-	k.mu.RUnlock()
-	if ok {
-		return v, nil
-	}
-	if err := k.reload(); err != nil {
-		return kekVersion{}, err
-	}
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	if v, ok = k.keks[id]; !ok {
-		return kekVersion{}, fmt.Errorf("%w: %q", ErrMissingKey, id)
-	}
-	return v, nil
-}
-
-// Wrap implements KEK: nonce[24] ‖ XChaCha20-Poly1305, with key id and context
-// as associated data.
-func (k *FileKeyring) Wrap(_ context.Context, secret, context []byte) (string, []byte, error) {
-	id := k.CurrentID()
-	v, err := k.version(id)
+// ProviderOf is the name of the provider that holds a version, empty when none
+// does.
+func (k *Keyring) ProviderOf(id string) string {
+	p, _, err := k.find(id)
 	if err != nil {
-		return "", nil, err
+		return ""
 	}
-	nonce := make([]byte, chacha20poly1305.NonceSizeX, chacha20poly1305.NonceSizeX+len(secret)+chacha20poly1305.Overhead)
-	if _, err := io.ReadFull(k.rand, nonce); err != nil {
-		return "", nil, fmt.Errorf("crypto: reading randomness for a nonce: %w", err)
-	}
-	return id, v.aead.Seal(nonce, nonce, secret, joined([]byte(id), context)), nil
+	return p.Provider()
 }
 
-// Unwrap implements KEK.
-func (k *FileKeyring) Unwrap(_ context.Context, kekID string, wrapped, context []byte) ([]byte, error) {
-	v, err := k.version(kekID)
+// find asks the providers one after the other. One that is out of reach counts
+// only when no other has the key.
+func (k *Keyring) find(id string) (KEKProvider, string, error) {
+	var failed error
+	for _, p := range k.providers {
+		value, err := p.CheckValue(id)
+		if err == nil {
+			return p, value, nil
+		}
+		if failed == nil || errors.Is(failed, ErrMissingKey) {
+			failed = err
+		}
+	}
+	return nil, "", failed
+}
+
+// Wrap implements KEK.
+func (k *Keyring) Wrap(ctx context.Context, secret, context []byte) (string, []byte, error) {
+	id := k.CurrentID()
+	wrapped, err := k.WrapUnder(ctx, id, secret, context)
+	return id, wrapped, err
+}
+
+// WrapUnder is Wrap under a version that need not be the current one.
+func (k *Keyring) WrapUnder(ctx context.Context, id string, secret, context []byte) ([]byte, error) {
+	p, _, err := k.find(id)
 	if err != nil {
 		return nil, err
 	}
-	if len(wrapped) < chacha20poly1305.NonceSizeX {
-		return nil, ErrUnwrap
-	}
-	nonce, sealed := wrapped[:chacha20poly1305.NonceSizeX], wrapped[chacha20poly1305.NonceSizeX:]
-	secret, err := v.aead.Open(nil, nonce, sealed, joined([]byte(kekID), context))
+	return p.WrapUnder(ctx, id, secret, context)
+}
+
+// Unwrap implements KEK.
+func (k *Keyring) Unwrap(ctx context.Context, kekID string, wrapped, context []byte) ([]byte, error) {
+	p, _, err := k.find(kekID)
 	if err != nil {
-		return nil, ErrUnwrap
+		return nil, err
 	}
-	return secret, nil
+	return p.Unwrap(ctx, kekID, wrapped, context)
+}
+
+// Create makes a new version with the first provider. It does not wrap before
+// Use.
+func (k *Keyring) Create(ctx context.Context, known []string) (string, error) {
+	return k.providers[0].Create(ctx, known)
+}
+
+// Destroy removes a version from every provider that has it.
+func (k *Keyring) Destroy(ctx context.Context, id string) error {
+	var errs []error
+	for _, p := range k.providers {
+		if slices.Contains(p.IDs(), id) {
+			errs = append(errs, p.Destroy(ctx, id))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Ping says why some provider cannot wrap and unwrap now.
+func (k *Keyring) Ping(ctx context.Context) error {
+	var errs []error
+	for _, p := range k.providers {
+		errs = append(errs, p.Ping(ctx))
+	}
+	return errors.Join(errs...)
 }
 
 // joined puts the length before every part, so that no two lists are alike.

@@ -98,6 +98,9 @@ func (agreementDocumentRow) TableName() string { return "agreement_documents" }
 
 // SaveAgreementDocument keeps the sealed document of an agreement, once.
 func (db *DB) SaveAgreementDocument(ctx context.Context, agreementID, kekID string, sealed []byte) error {
+	if err := db.mayWrapUnder(ctx, kekID); err != nil {
+		return err
+	}
 	row := agreementDocumentRow{agreementID, kekID, sealed}
 	return db.fault(db.mutate(ctx).Create(&row).Error, "the document could not be saved")
 }

@@ -5,42 +5,12 @@ import (
 	"errors"
 	"net/url"
 	"os"
-	"time"
 
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
 
 	"teikyo/models"
 )
-
-type serverKeyRow struct {
-	Purpose    string
-	ID         string
-	CheckValue string
-	Added      int64
-}
-
-func (serverKeyRow) TableName() string { return "server_keys" }
-
-// ServerKeys are the ids of the secrets that this database was used with, each
-// with its check value; purpose is "kek" or "issuer".
-func (db *DB) ServerKeys(ctx context.Context, purpose string) (map[string]string, error) {
-	var rows []serverKeyRow
-	if err := db.conn(ctx).Where("purpose = ?", purpose).Find(&rows).Error; err != nil {
-		return nil, translate(err, "the list of the server's keys cannot be read")
-	}
-	keys := make(map[string]string, len(rows))
-	for _, row := range rows {
-		keys[row.ID] = row.CheckValue
-	}
-	return keys, nil
-}
-
-// SaveServerKey remembers a secret by id and check value.
-func (db *DB) SaveServerKey(ctx context.Context, purpose, id, checkValue string, at time.Time) error {
-	row := serverKeyRow{Purpose: purpose, ID: id, CheckValue: checkValue, Added: toMicros(at)}
-	return db.fault(db.mutate(ctx).Create(&row).Error, "the server's key could not be recorded")
-}
 
 // OpenReadOnly opens the SQLite database in a file for reading alone, without
 // bringing its schema up to date: to verify a ledger while a server runs on it,

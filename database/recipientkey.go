@@ -26,6 +26,7 @@ type recipientKeyRow struct {
 	RevokedAt        int64
 	Independence     string
 	Challenge        []byte
+	ChallengeKekID   string
 	ChallengeExpires int64
 }
 
@@ -41,7 +42,7 @@ func newRecipientKeyRow(k models.RecipientKey) recipientKeyRow {
 		Holder: k.Holder, State: string(k.State), ExpiresAt: toMicros(k.ExpiresAt), AddedBy: k.AddedBy,
 		AddedAt: toMicros(k.AddedAt), ProvedAt: toMicros(k.ProvedAt), ApprovedBy: k.ApprovedBy,
 		ApprovedAt: toMicros(k.ApprovedAt), RevokedBy: k.RevokedBy, RevokedAt: toMicros(k.RevokedAt),
-		Independence: string(k.Independence), Challenge: challenge, ChallengeExpires: toMicros(k.ChallengeExpires),
+		Independence: string(k.Independence), Challenge: challenge, ChallengeKekID: k.ChallengeKEK, ChallengeExpires: toMicros(k.ChallengeExpires),
 	}
 }
 
@@ -52,13 +53,19 @@ func (row recipientKeyRow) model() (models.RecipientKey, error) {
 		ExpiresAt: fromMicros(row.ExpiresAt), AddedBy: row.AddedBy, AddedAt: fromMicros(row.AddedAt),
 		ProvedAt: fromMicros(row.ProvedAt), ApprovedBy: row.ApprovedBy, ApprovedAt: fromMicros(row.ApprovedAt),
 		RevokedBy: row.RevokedBy, RevokedAt: fromMicros(row.RevokedAt), Independence: models.Independence(row.Independence),
-		Challenge: row.Challenge, ChallengeExpires: fromMicros(row.ChallengeExpires),
+		Challenge: row.Challenge, ChallengeKEK: row.ChallengeKekID, ChallengeExpires: fromMicros(row.ChallengeExpires),
 	}, nil
 }
 
 // SaveRecipientKey inserts or replaces a key. A public key stands once: a
 // second row with it is a Conflict.
 func (db *DB) SaveRecipientKey(ctx context.Context, k models.RecipientKey) error {
+	if k.ChallengeKEK != "" {
+		wrap := models.Wrapped{Shelf: models.ShelfChallenges, ID: k.ID, KEKID: k.ChallengeKEK, Bytes: k.Challenge}
+		if err := db.mayKeep(ctx, wrap); err != nil {
+			return err
+		}
+	}
 	row := newRecipientKeyRow(k)
 	err := db.mutate(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "id"}}, UpdateAll: true}).Create(&row).Error
 	return db.fault(err, "the key could not be saved")

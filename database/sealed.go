@@ -2,7 +2,6 @@ package database
 
 import (
 	"context"
-	"time"
 
 	"teikyo/models"
 )
@@ -128,6 +127,12 @@ func (db *DB) SaveSealedFile(ctx context.Context, f models.SealedFile) error {
 		CreatedAt: toMicros(f.CreatedAt), UpdatedAt: toMicros(f.UpdatedAt),
 	}
 	const failed = "the sealed file could not be saved"
+	if f.State != models.SealedDestroyed {
+		wrap := models.Wrapped{Shelf: models.ShelfSealedFiles, ID: f.ID, KEKID: f.KEKID, Bytes: f.WrappedKey}
+		if err := db.mayKeep(ctx, wrap); err != nil {
+			return err
+		}
+	}
 	if err := upsert(db.mutate(ctx), "id").Create(row).Error; err != nil {
 		return db.fault(err, failed)
 	}
@@ -214,25 +219,4 @@ func (db *DB) KnownSegments(ctx context.Context, keys []string) ([]string, error
 		known = append(known, part...)
 	}
 	return known, nil
-}
-
-// SealedFilesNotUnder lists, by id, sealed files whose key is wrapped by another
-// key-encryption key.
-func (db *DB) SealedFilesNotUnder(ctx context.Context, kekID, after string, limit int) ([]models.SealedFile, error) {
-	var rows []sealedRow
-	err := db.conn(ctx).Where("kek_id <> ? AND id > ? AND state <> 'destroyed'", kekID, after).
-		Order("id").Limit(limit).Find(&rows).Error
-	if err != nil {
-		return nil, translate(err, "the sealed files cannot be read")
-	}
-	return db.sealedModels(ctx, rows)
-}
-
-// SaveWrap replaces the wrapped key of a sealed file when it is still the one
-// that was read.
-func (db *DB) SaveWrap(ctx context.Context, was, now models.SealedFile, at time.Time) error {
-	err := db.mutate(ctx).Exec("UPDATE sealed_files SET kek_id = ?, wrapped_key = ?, updated_at = ? "+
-		"WHERE id = ? AND kek_id = ? AND wrapped_key = ?",
-		now.KEKID, now.WrappedKey, toMicros(at), was.ID, was.KEKID, was.WrappedKey).Error
-	return db.fault(err, "the wrapped key could not be saved")
 }

@@ -179,10 +179,6 @@ type SealedRows interface {
 	ReuseSealed(ctx context.Context, v models.Version) (dropped []models.SealedFile, err error)
 	// KnownSegments returns those of keys that a row names.
 	KnownSegments(ctx context.Context, keys []string) ([]string, error)
-	// SealedFilesNotUnder lists sealed files whose key is wrapped by another KEK.
-	SealedFilesNotUnder(ctx context.Context, kekID, after string, limit int) ([]models.SealedFile, error)
-	// SaveWrap replaces a wrapped key when it is still the one that was read.
-	SaveWrap(ctx context.Context, was, now models.SealedFile, at time.Time) error
 }
 
 // WaiverRows are the waivers.

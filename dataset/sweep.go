@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"teikyo/access"
-	"teikyo/crypto"
 	"teikyo/dataset/intake"
 	"teikyo/models"
 	"teikyo/storage"
@@ -116,47 +115,4 @@ func (s *Service) deleteUnknown(ctx context.Context, keys []string) (int, error)
 		removed++
 	}
 	return removed, nil
-}
-
-// Rewrap wraps the keys of sealed files under the current key-encryption key and
-// returns how many it changed. Payloads stay as they are (DESIGN decision 5).
-func (s *Service) Rewrap(ctx context.Context) (int, error) {
-	changed := 0
-	for after := ""; ; {
-		files, err := s.Store.SealedFilesNotUnder(ctx, s.KEK.CurrentID(), after, models.MaxPage)
-		if err != nil || len(files) == 0 {
-			return changed, err
-		}
-		if err := s.rewrapPage(ctx, files); err != nil {
-			return changed, err
-		}
-		changed += len(files)
-		after = files[len(files)-1].ID
-	}
-}
-
-func (s *Service) rewrapPage(ctx context.Context, files []models.SealedFile) error {
-	wrapped := make([]models.SealedFile, len(files))
-	for i, f := range files {
-		bound, err := intake.WrapContext(f)
-		if err != nil {
-			return err
-		}
-		key, err := crypto.UnwrapFileKey(ctx, s.KEK, f.KEKID, f.WrappedKey, bound)
-		if err != nil {
-			return models.Wrap(models.Integrity, err, "the key of sealed file "+f.ID+" cannot be unwrapped; check the keyring")
-		}
-		wrapped[i] = f
-		if wrapped[i].KEKID, wrapped[i].WrappedKey, err = crypto.WrapFileKey(ctx, s.KEK, key, bound); err != nil {
-			return models.Wrap(models.Unavailable, err, "a key could not be wrapped; check the server's keys")
-		}
-	}
-	return s.Store.Update(ctx, func(ctx context.Context) error {
-		for i := range files {
-			if err := s.Store.SaveWrap(ctx, files[i], wrapped[i], s.Now()); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }

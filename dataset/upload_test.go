@@ -466,35 +466,6 @@ func (w *watching) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func TestRewrap(t *testing.T) {
-	t.Parallel()
-	h := setup(t)
-	v := h.draft("x")
-	h.put(v, "a.csv", claims(10))
-	body := claims(2 * segmentSize)
-	up := uploadOf(v, "b.csv", body)
-	up.Body = &breaking{body: bytes.NewReader(body), after: segmentSize + 100}
-	_, err := h.s.Put(t.Context(), manager, up)
-	wantKind(t, err, models.Unavailable, "kept")
-	id, err := h.kek.Rotate()
-	h.must(err)
-	n, err := h.s.Rewrap(t.Context())
-	if err != nil || n != 2 {
-		t.Fatalf("%d, %v", n, err)
-	}
-	p, err := h.s.File(t.Context(), manager, v.DatasetID, 1, "b.csv")
-	h.must(err)
-	up = uploadOf(v, "b.csv", body)
-	up.Offset, up.Body, up.Length = p.Offset, bytes.NewReader(body[p.Offset:]), int64(len(body))-p.Offset
-	_, err = h.s.Put(t.Context(), manager, up)
-	h.must(err)
-	h.register(v)
-	sealed, err := h.db.SealedFilesOf(t.Context(), v.DatasetID, 1, "", 10)
-	if err != nil || sealed[0].KEKID != id || sealed[1].KEKID != id {
-		t.Fatalf("%+v, %v", sealed, err)
-	}
-}
-
 // sweeping is a store that is swept whenever the gate reads a file again.
 type sweeping struct {
 	storage.Store

@@ -104,9 +104,10 @@ type RecipientKey struct {
 	RevokedAt    time.Time
 	Independence Independence
 
-	// The open proof challenge, single use (DESIGN decision 23). The nonce is
-	// stored as the answer's expected HMAC key sealed under the KEK.
+	// The open proof challenge, single use (DESIGN decision 23): its text under
+	// the KEK, and which version of it.
 	Challenge        []byte
+	ChallengeKEK     string
 	ChallengeExpires time.Time
 }
 

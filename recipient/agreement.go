@@ -56,7 +56,7 @@ func (s *Service) AddAgreement(ctx context.Context, actor access.Actor, in Agree
 	if err != nil {
 		return models.Agreement{}, err
 	}
-	kekID, sealed, err := s.KEK.Wrap(ctx, in.Document, documentContext(a.ID))
+	kekID, sealed, err := s.KEK.Wrap(ctx, in.Document, DocumentContext(a.ID))
 	if err != nil {
 		return models.Agreement{}, models.Wrap(models.Internal, err, "the document could not be sealed")
 	}
@@ -75,7 +75,8 @@ func (s *Service) AddAgreement(ctx context.Context, actor access.Actor, in Agree
 	})
 }
 
-func documentContext(agreementID string) []byte { return []byte("agreement-document " + agreementID) }
+// DocumentContext is what the wrap of an agreement's document is bound to.
+func DocumentContext(agreementID string) []byte { return []byte("agreement-document " + agreementID) }
 
 func detailsOf(a models.Agreement) agreementDetails {
 	return agreementDetails{
@@ -217,7 +218,7 @@ func (s *Service) Document(ctx context.Context, actor access.Actor, id string) (
 	if err != nil {
 		return a, nil, err
 	}
-	document, err := s.KEK.Unwrap(ctx, kekID, sealed, documentContext(id))
+	document, err := s.KEK.Unwrap(ctx, kekID, sealed, DocumentContext(id))
 	if err != nil {
 		return a, nil, models.Wrap(models.Integrity, err, "the document cannot be opened; restore its row and keys")
 	}

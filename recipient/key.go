@@ -123,11 +123,11 @@ func (s *Service) challenge(ctx context.Context, key *models.RecipientKey, publi
 	if err != nil {
 		return nil, models.Wrap(models.Internal, err, "no challenge could be made")
 	}
-	kekID, wrapped, err := s.KEK.Wrap(ctx, []byte(c.Text()), challengeContext(key.ID))
+	key.ChallengeKEK, key.Challenge, err = s.KEK.Wrap(ctx, []byte(c.Text()), ChallengeContext(key.ID))
 	if err != nil {
 		return nil, models.Wrap(models.Internal, err, "the challenge could not be sealed")
 	}
-	key.Challenge, key.ChallengeExpires = append([]byte(kekID+"\n"), wrapped...), c.Expires
+	key.ChallengeExpires = c.Expires
 	sealed, err := c.Seal(public)
 	if err != nil {
 		return nil, models.Wrap(models.Invalid, err, "nothing can be sealed to this key; make a new one (teikyo keygen)")
@@ -135,7 +135,8 @@ func (s *Service) challenge(ctx context.Context, key *models.RecipientKey, publi
 	return sealed, nil
 }
 
-func challengeContext(keyID string) []byte { return []byte("key-challenge " + keyID) }
+// ChallengeContext is what the wrap of a key's open challenge is bound to.
+func ChallengeContext(keyID string) []byte { return []byte("key-challenge " + keyID) }
 
 // Challenge makes a new challenge for a key that is not proved yet; the one
 // before does not count any more. Only the account that added the key gets it.
@@ -186,7 +187,7 @@ func (s *Service) Prove(ctx context.Context, actor access.Actor, recipientID, ke
 			return err
 		}
 		refused = s.checkAnswer(ctx, key, answer)
-		key.Challenge, key.ChallengeExpires = nil, time.Time{}
+		key.Challenge, key.ChallengeKEK, key.ChallengeExpires = nil, "", time.Time{}
 		if refused != nil {
 			return s.Store.SaveRecipientKey(ctx, key)
 		}
@@ -209,8 +210,7 @@ func (s *Service) checkAnswer(ctx context.Context, key models.RecipientKey, answ
 	if !s.now().Before(key.ChallengeExpires) {
 		return models.Errorf(models.Expired, "the challenge has expired; get a new one (teikyo recipient key prove does)")
 	}
-	kekID, wrapped, _ := strings.Cut(string(key.Challenge), "\n")
-	text, err := s.KEK.Unwrap(ctx, kekID, []byte(wrapped), challengeContext(key.ID))
+	text, err := s.KEK.Unwrap(ctx, key.ChallengeKEK, key.Challenge, ChallengeContext(key.ID))
 	if err != nil {
 		return models.Wrap(models.Integrity, err, "the stored challenge is damaged; get a new one")
 	}
@@ -270,7 +270,7 @@ func (s *Service) RevokeKey(ctx context.Context, actor access.Actor, recipientID
 			return err
 		}
 		key.State, key.RevokedBy, key.RevokedAt = models.KeyRevoked, actor.UserID, s.now()
-		key.Challenge, key.ChallengeExpires = nil, time.Time{}
+		key.Challenge, key.ChallengeKEK, key.ChallengeExpires = nil, "", time.Time{}
 		if err := s.Store.SaveRecipientKey(ctx, key); err != nil {
 			return err
 		}

@@ -87,6 +87,7 @@ func (a *app) adminHandler() http.Handler {
 		state, err := a.state(r.Context())
 		answerAdmin(w, state, err)
 	})
+	a.keyRoutes(mux)
 	mux.HandleFunc("GET /issuer", func(w http.ResponseWriter, r *http.Request) {
 		view, err := issuerViewOf(a.keys.Issuer(), a.cfg.Issuer.Name)
 		answerAdmin(w, view, err)

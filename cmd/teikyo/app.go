@@ -22,6 +22,7 @@ import (
 	"teikyo/events"
 	"teikyo/internal/clock"
 	"teikyo/internal/datadir"
+	"teikyo/keys"
 	"teikyo/ledger"
 	"teikyo/ledger/checkpoints"
 	"teikyo/models"
@@ -53,8 +54,9 @@ type app struct {
 
 	db      *database.DB
 	objects *disk.Store
-	kek     *crypto.FileKeyring
+	kek     *crypto.Keyring
 	keys    *crypto.SigningKeys
+	keks    *keys.Service // versions of kek
 
 	second    *checkpoints.Folder
 	secondDir string
@@ -105,6 +107,9 @@ func (a *app) close() error {
 		if err := a.listener.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
+	}
+	if a.keks != nil {
+		errs = append(errs, a.leave())
 	}
 	if a.db != nil {
 		errs = append(errs, a.db.Close())

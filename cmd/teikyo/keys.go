@@ -17,7 +17,6 @@ import (
 
 // What the database remembers of the keys, by purpose.
 const (
-	kekPurpose    = "kek"
 	issuerPurpose = "issuer"
 	issuerFile    = "issuer.json"
 )
@@ -36,7 +35,7 @@ func (a *app) keysDir() string {
 // start, and refuses a folder that lacks what the database was used with.
 func (a *app) openKeys(ctx context.Context) error {
 	dir := a.keysDir()
-	known, err := a.db.ServerKeys(ctx, kekPurpose)
+	versions, err := a.db.KEKVersions(ctx)
 	if err != nil {
 		return err
 	}
@@ -44,13 +43,10 @@ func (a *app) openKeys(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := keysPresent(dir, len(known) > 0, len(knownIssuer) > 0); err != nil {
+	if err := keysPresent(dir, needsKeyFiles(versions), len(knownIssuer) > 0); err != nil {
 		return err
 	}
-	if a.kek, err = crypto.OpenFileKeyring(dir, a.rand); err != nil {
-		return keysRefused(dir, err)
-	}
-	if err := a.compareKEK(ctx, known); err != nil {
+	if err := a.openKEK(ctx, dir); err != nil {
 		return err
 	}
 	if a.keys, err = crypto.OpenSigningKeys(dir, a.issuerOrigin(dir), a.rand, a.clock.Now()); err != nil {
@@ -86,33 +82,6 @@ func keysRefused(dir string, err error) error {
 		return models.Wrap(models.Conflict, nil, "the server does not start: "+err.Error())
 	}
 	return models.Wrap(models.Invalid, nil, "the keys in "+dir+" cannot be used: "+err.Error())
-}
-
-// compareKEK checks that the keyring holds every key that the database knows,
-// and remembers new ones.
-func (a *app) compareKEK(ctx context.Context, known map[string]string) error {
-	for id, check := range known {
-		value, err := a.kek.CheckValue(id)
-		if err != nil {
-			return keysRefused(a.keysDir(), err)
-		}
-		if value != check {
-			return models.Errorf(models.Conflict, "the key %s in %s is not the one that this database was used with; restore the right file from a backup", id, a.keysDir())
-		}
-	}
-	for _, id := range a.kek.IDs() {
-		if _, ok := known[id]; ok {
-			continue
-		}
-		value, err := a.kek.CheckValue(id)
-		if err != nil {
-			return keysRefused(a.keysDir(), err)
-		}
-		if err := a.rememberKey(ctx, kekPurpose, id, value); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (a *app) compareIssuer(ctx context.Context, known map[string]string) error {

@@ -7,7 +7,6 @@ import (
 
 	"teikyo/handlers"
 	"teikyo/internal/datadir"
-	"teikyo/models"
 )
 
 // minFree is the space below which the server is not ready: what the database
@@ -28,6 +27,7 @@ func (a *app) Ready(ctx context.Context) handlers.Readiness {
 		r.Ready = r.Ready && problem == ""
 	}
 	add("database", a.databaseProblem(ctx))
+	add("keys", a.keysProblem(ctx))
 	add("clock", problemText(a.clock.Check()))
 	add("second_place", a.secondPlaceProblem(ctx))
 	add("disk", a.diskProblem())
@@ -120,28 +120,4 @@ type serverState struct {
 	SecondPlaceLag string             `json:"second_place_lag"`
 	KEKs           []kekState         `json:"keks"`
 	CurrentKEK     string             `json:"current_kek"`
-}
-
-// kekState is one version of the key-encryption key.
-type kekState struct {
-	ID         string `json:"id"`
-	CheckValue string `json:"check_value"`
-	Current    bool   `json:"current"`
-	Recorded   bool   `json:"recorded"` // the database knows it by its check value
-}
-
-func (a *app) kekStates(ctx context.Context) ([]kekState, error) {
-	known, err := a.db.ServerKeys(ctx, kekPurpose)
-	if err != nil {
-		return nil, err
-	}
-	var list []kekState
-	for _, id := range a.kek.IDs() {
-		value, err := a.kek.CheckValue(id)
-		if err != nil {
-			return nil, models.Wrap(models.Internal, err, "the keyring cannot be read")
-		}
-		list = append(list, kekState{ID: id, CheckValue: value, Current: id == a.kek.CurrentID(), Recorded: known[id] == value})
-	}
-	return list, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"path"
 	"strconv"
@@ -35,12 +36,36 @@ func newSegmentKey(rand io.Reader) (string, error) {
 // that still runs somewhere loses its right to save.
 func (d *Desk) begin(ctx context.Context, in Upload) (*upload, error) {
 	u := &upload{d: d, in: in, src: newSource(in, d.MaxFile), done: make(chan struct{})}
+	if err := wrapping(func() error { return u.enter(ctx) }); err != nil || in.Offset == 0 {
+		return u, err
+	}
+	var err error
+	u.key, err = crypto.UnwrapFileKey(ctx, d.KEK, u.sealed.KEKID, u.sealed.WrappedKey, draftContext(u.sealed.ID))
+	if err != nil {
+		return nil, models.Wrap(models.Unavailable, err, "the file's key cannot be unwrapped; check the server's keys")
+	}
+	return u, nil
+}
+
+// wrapping does something again when the version that it wrapped under is being
+// destroyed: another one wraps by now.
+func wrapping(do func() error) error {
+	err := do()
+	for n := 1; n < 3 && errors.Is(err, models.ErrKEKClosing); n++ {
+		err = do()
+	}
+	return err
+}
+
+// enter writes the rows that an upload begins with.
+func (u *upload) enter(ctx context.Context) error {
+	d, in := u.d, u.in
 	if in.Offset == 0 {
 		if err := u.newSealed(ctx); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	err := d.Store.Update(ctx, func(ctx context.Context) error {
+	return d.Store.Update(ctx, func(ctx context.Context) error {
 		v, err := d.Store.Version(ctx, in.DatasetID, in.Version)
 		if err != nil {
 			return err
@@ -53,14 +78,6 @@ func (d *Desk) begin(ctx context.Context, in Upload) (*upload, error) {
 		}
 		return u.beginFile(ctx)
 	})
-	if err != nil || in.Offset == 0 {
-		return u, err
-	}
-	u.key, err = crypto.UnwrapFileKey(ctx, d.KEK, u.sealed.KEKID, u.sealed.WrappedKey, draftContext(u.sealed.ID))
-	if err != nil {
-		return nil, models.Wrap(models.Unavailable, err, "the file's key cannot be unwrapped; check the server's keys")
-	}
-	return u, nil
 }
 
 // WrapContext is what the wrapped key of a sealed file is bound to.
@@ -192,16 +209,21 @@ func (u *upload) replace(ctx context.Context) error {
 }
 
 // save writes the next state of the sealed file, unless another attempt has
-// taken over: then the new segment goes.
+// taken over: then the new segment goes. The key of an upload under way may have
+// been wrapped anew meanwhile: the row's wrap stays.
 func (u *upload) save(
 	ctx context.Context, next models.SealedFile, segment models.Segment, also func(ctx context.Context) error,
 ) error {
 	next.UpdatedAt = u.d.now()
 	refused := false
 	err := u.d.Store.Update(ctx, func(ctx context.Context) error {
-		if err := u.stillMine(ctx); err != nil {
+		row, err := u.stillMine(ctx)
+		if err != nil {
 			refused = true
 			return err
+		}
+		if next.State == models.SealedUploading {
+			next.KEKID, next.WrappedKey = row.KEKID, row.WrappedKey
 		}
 		if err := u.d.Store.SaveSealedFile(ctx, next); err != nil || also == nil {
 			return err
@@ -214,24 +236,26 @@ func (u *upload) save(
 	return err
 }
 
-func (u *upload) stillMine(ctx context.Context) error {
+// stillMine gives the row as it is, unless another attempt has taken over.
+func (u *upload) stillMine(ctx context.Context) (models.SealedFile, error) {
+	var row models.SealedFile
 	if err := u.d.Store.TouchDraft(ctx, u.in.DatasetID, u.in.Version, u.d.Now()); err != nil {
-		return err
+		return row, err
 	}
-	now, err := u.d.Store.SealedFile(ctx, u.sealed.ID)
+	row, err := u.d.Store.SealedFile(ctx, u.sealed.ID)
 	if err != nil && !models.IsKind(err, models.NotFound) {
-		return err
+		return row, err
 	}
-	if err != nil || now.Epoch != u.sealed.Epoch {
-		return models.Errorf(models.Conflict, "another upload of %s has taken over; nothing of this one counts any more", u.in.Path)
+	if err != nil || row.Epoch != u.sealed.Epoch {
+		return row, models.Errorf(models.Conflict, "another upload of %s has taken over; nothing of this one counts any more", u.in.Path)
 	}
-	return nil
+	return row, nil
 }
 
 // drop leaves nothing of the file.
 func (u *upload) drop(ctx context.Context) error {
 	err := u.d.Store.Update(ctx, func(ctx context.Context) error {
-		if err := u.stillMine(ctx); err != nil {
+		if _, err := u.stillMine(ctx); err != nil {
 			return err
 		}
 		return u.d.DropFile(ctx, u.file)

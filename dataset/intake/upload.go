@@ -205,23 +205,33 @@ func (u *upload) finish(ctx context.Context, sealer *crypto.Sealer, last models.
 	if err != nil {
 		return Progress{}, err
 	}
-	next.KEKID, next.WrappedKey, err = crypto.WrapFileKey(ctx, u.d.KEK, u.key,
-		crypto.WrapContext{Purpose: crypto.WrapFile, FileID: next.ID, PayloadSHA256: payload})
-	if err != nil {
-		return Progress{}, models.Wrap(models.Unavailable, err, "the file's key could not be wrapped; check the server's keys")
-	}
 	file := u.file
 	file.Size, file.SHA256, file.ReportID = next.Size, next.SHA256, report.ID
-	err = u.save(ctx, next, last, func(ctx context.Context) error {
+	err = wrapping(func() error { return u.complete(ctx, next, last, file, report) })
+	if err != nil {
+		return Progress{}, err
+	}
+	return Progress{File: file, Offset: file.Size, Complete: true, Report: report}, nil
+}
+
+// complete binds the key to the payload's digest and writes the rows of a whole
+// file.
+func (u *upload) complete(
+	ctx context.Context, next models.SealedFile, last models.Segment, file models.File, report models.GateReport,
+) error {
+	bound, err := WrapContext(next)
+	if err != nil {
+		return err
+	}
+	if next.KEKID, next.WrappedKey, err = crypto.WrapFileKey(ctx, u.d.KEK, u.key, bound); err != nil {
+		return models.Wrap(models.Unavailable, err, "the file's key could not be wrapped; check the server's keys")
+	}
+	return u.save(ctx, next, last, func(ctx context.Context) error {
 		if err := u.d.Store.SaveReport(ctx, report); err != nil {
 			return err
 		}
 		return u.d.Store.SaveFile(ctx, file)
 	})
-	if err != nil {
-		return Progress{}, err
-	}
-	return Progress{File: file, Offset: file.Size, Complete: true, Report: report}, nil
 }
 
 func (u *upload) asAnnounced(f models.SealedFile) error {

@@ -61,12 +61,13 @@ var rows = map[string][]string{
 	"dataset":          {"models", "crypto", "storage", "ledger", "deid", "access", "dataset/intake"},
 	"dataset/intake":   {"models", "crypto", "storage", "deid"},
 	"recipient":        {"models", "crypto", "ledger", "access"},
+	"keys":             {"models", "crypto", "ledger"},
 	"provision":        {"models", "crypto", "storage", "ledger", "delivery", "access", "wording", "provision/parcel"},
 	"provision/parcel": {"models", "crypto", "storage", "ledger", "wording"},
 
 	"report":       {"models", "ledger", "access", "provision", "wording", "report/sheet"},
 	"report/sheet": {},
-	"backup": {"models", "crypto", "ledger"},
+	"backup":       {"models", "crypto", "ledger"},
 
 	"client":            {"models", "crypto", "ledger", "ledger/checkpoints", "egress", "client/arrival", "client/received"},
 	"client/arrival":    {"models", "crypto", "ledger"},

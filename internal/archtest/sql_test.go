@@ -11,7 +11,8 @@ import (
 
 func TestSQLOfTheDatabaseIsConstant(t *testing.T) {
 	t.Parallel()
-	wrong, err := archtest.CheckSQL(os.DirFS("../.."), "database", "placeholders", "selectAll")
+	wrong, err := archtest.CheckSQL(os.DirFS("../.."), "database", "placeholders", "selectAll",
+		"countWraps", "listWraps", "swapWrap", "hasWrap")
 	if err != nil {
 		t.Fatal(err)
 	}
