@@ -59,6 +59,11 @@ const (
 	ReadWebhook   Act = "read webhooks"
 	ManageWebhook Act = "manage webhooks"
 	Operate       Act = "operate the server"
+
+	ReadDisposal    Act = "read disposals"
+	ProposeDisposal Act = "propose a disposal"
+	ConfirmDisposal Act = "confirm a disposal"
+	SetRetention    Act = "set retention periods"
 )
 
 // Object is what an act is done to. The zero Object is a collection or the
@@ -144,6 +149,11 @@ var rights = map[Act]map[models.Role]reach{
 	ReadWebhook:   staff(models.Administrator, models.Auditor),
 	ManageWebhook: staff(models.Administrator),
 	Operate:       staff(models.Administrator),
+
+	ReadDisposal:    staff(models.Administrator, models.Manager, models.Auditor),
+	ProposeDisposal: staff(models.Administrator, models.Manager),
+	ConfirmDisposal: staff(models.Administrator),
+	SetRetention:    staff(models.Administrator),
 }
 
 // staff gives roles of the company the right on every object.

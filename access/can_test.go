@@ -56,6 +56,10 @@ create a link                         yyny yyny dddd ynny
 read links                            yyny yyny yyny ynny
 revoke a link                         yyny yyny dddd ynny
 redeem a link                         dddd dddd dddd ynny
+read disposals                        yyny yyny yyny dnnd
+propose a disposal                    yyny yyny dddd dnnd
+confirm a disposal                    yyny dddd dddd dnnd
+set retention periods                 yyny dddd dddd dnnd
 read the ledger                       yyny yyny yyny dnnd
 redact the ledger                     yyny dddd dddd dnnd
 read events                           yyny yyny yyny ynny

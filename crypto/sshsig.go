@@ -18,6 +18,10 @@ import (
 // ManifestNamespace keeps manifest signatures apart from other OpenSSH ones.
 const ManifestNamespace = "teikyo-manifest"
 
+// CertificateNamespace is that of certificates of destruction, which the manifest
+// key signs, too: a signature of one namespace is none in the other.
+const CertificateNamespace = "teikyo-certificate"
+
 const (
 	sshsigMagic  = "SSHSIG"
 	sshsigHash   = "sha512"
@@ -56,9 +60,9 @@ type sshsigSigned struct {
 	Digest    string
 }
 
-func signedBytes(digest [sha512.Size]byte) []byte {
+func signedBytes(namespace string, digest [sha512.Size]byte) []byte {
 	return append([]byte(sshsigMagic), ssh.Marshal(sshsigSigned{
-		Namespace: ManifestNamespace, Hash: sshsigHash, Digest: string(digest[:]),
+		Namespace: namespace, Hash: sshsigHash, Digest: string(digest[:]),
 	})...)
 }
 
@@ -75,13 +79,23 @@ func SignManifest(key SigningKey, message io.Reader) ([]byte, error) {
 // SignManifestDigest signs the SHA-512 of a manifest in the namespace
 // teikyo-manifest. `ssh-keygen -Y verify` checks the result.
 func SignManifestDigest(key SigningKey, digest [sha512.Size]byte) ([]byte, error) {
+	return signDigest(key, ManifestNamespace, digest)
+}
+
+// SignCertificate signs a certificate of destruction in the namespace
+// teikyo-certificate. `ssh-keygen -Y verify` checks the result.
+func SignCertificate(key SigningKey, certificate []byte) ([]byte, error) {
+	return signDigest(key, CertificateNamespace, sha512.Sum512(certificate))
+}
+
+func signDigest(key SigningKey, namespace string, digest [sha512.Size]byte) ([]byte, error) {
 	public, err := ssh.NewPublicKey(key.Public())
 	if err != nil {
 		return nil, fmt.Errorf("crypto: manifest key: %w", err)
 	}
-	signature := ssh.Signature{Format: ssh.KeyAlgoED25519, Blob: ed25519.Sign(key.private, signedBytes(digest))}
+	signature := ssh.Signature{Format: ssh.KeyAlgoED25519, Blob: ed25519.Sign(key.private, signedBytes(namespace, digest))}
 	blob := append([]byte(sshsigMagic), ssh.Marshal(sshsigBlob{
-		Version: 1, PublicKey: string(public.Marshal()), Namespace: ManifestNamespace,
+		Version: 1, PublicKey: string(public.Marshal()), Namespace: namespace,
 		Hash: sshsigHash, Signature: string(ssh.Marshal(signature)),
 	})...)
 	return armor(blob), nil
@@ -122,7 +136,7 @@ func VerifyManifestDigest(issuer Issuer, digest [sha512.Size]byte, signature []b
 	if err != nil {
 		return err
 	}
-	if !ed25519.Verify(key, signedBytes(digest), sig) {
+	if !ed25519.Verify(key, signedBytes(ManifestNamespace, digest), sig) {
 		return ErrSignature
 	}
 	for _, p := range issuer.history(UseManifest) {

@@ -278,7 +278,11 @@ func (s *Service) freeze(
 	slices.Sort(r.waivers)
 	r.waivers = slices.Compact(r.waivers)
 	err := s.Store.Update(ctx, func(ctx context.Context) error {
-		var err error
+		// Holds the dataset: nobody destroys meanwhile what is reused here.
+		_, err := s.Store.Dataset(ctx, seen.DatasetID)
+		if err != nil {
+			return err
+		}
 		if v, err = s.Store.Version(ctx, seen.DatasetID, seen.Number); err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 
 	"teikyo/access"
 	"teikyo/dataset"
+	"teikyo/disposal"
 	"teikyo/events"
 	"teikyo/provision"
 	"teikyo/recipient"
@@ -31,6 +32,7 @@ type Config struct {
 	Links      *provision.Links
 	Events     *events.Feed
 	Reports    *report.Service
+	Disposals  *disposal.Service
 	Ledger     LedgerReader
 	Issuer     Issuer
 	Health     Health

@@ -65,6 +65,8 @@ const (
 	KEKRotated          Kind = "kek.rotated"
 	IssuerRotated       Kind = "issuer.rotated"
 	Restored            Kind = "restored"
+	DisposalConfirmed   Kind = "disposal.confirmed"
+	DisposalCompleted   Kind = "disposal.completed"
 )
 
 // Known reports whether k is one of the kinds above.
@@ -82,7 +84,8 @@ func (k Kind) Known() bool {
 		DeliveryQueued, DeliveryStarted, DeliverySent, DeliveryConfirmed, DeliveryFailed, DeliveryCancelled,
 		MediaCreated, MediaChecked, MediaShipped, MediaReceived, MediaReturned, MediaDestroyed,
 		Acknowledged, CertificateReceived, Recalled, NoticeTold, Expired,
-		UserChanged, ConfigChanged, EntryRedacted, KEKRotated, IssuerRotated, Restored:
+		UserChanged, ConfigChanged, EntryRedacted, KEKRotated, IssuerRotated, Restored,
+		DisposalConfirmed, DisposalCompleted:
 		return true
 	}
 	return false

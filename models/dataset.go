@@ -36,6 +36,7 @@ const (
 	VersionRegistered VersionState = "registered"
 	VersionWithdrawn  VersionState = "withdrawn"
 	VersionRecalled   VersionState = "recalled"
+	VersionDestroying VersionState = "destroying" // confirmed by two people; its contents are going
 	VersionDestroyed  VersionState = "destroyed"
 )
 
@@ -69,6 +70,9 @@ type Version struct {
 	EndedAt      time.Time
 	EndReason    string
 }
+
+// Gone reports whether the contents of the version are destroyed, or are being.
+func (v Version) Gone() bool { return v.State == VersionDestroying || v.State == VersionDestroyed }
 
 // File is one file of a version.
 type File struct {

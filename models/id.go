@@ -28,6 +28,7 @@ const (
 	TransferID  = "x"
 	JobID       = "j"
 	WebhookID   = "wh"
+	DisposalID  = "dp"
 )
 
 var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)

@@ -6,10 +6,15 @@ import "slices"
 // is not listed ends.
 var (
 	versionTransitions = map[VersionState][]VersionState{
-		VersionDraft:      {VersionRegistered, VersionDestroyed},
-		VersionRegistered: {VersionWithdrawn, VersionRecalled, VersionDestroyed},
-		VersionWithdrawn:  {VersionRecalled, VersionDestroyed},
-		VersionRecalled:   {VersionDestroyed},
+		VersionDraft:      {VersionRegistered},
+		VersionRegistered: {VersionWithdrawn, VersionRecalled, VersionDestroying},
+		VersionWithdrawn:  {VersionRecalled, VersionDestroying},
+		VersionRecalled:   {VersionDestroying},
+		VersionDestroying: {VersionDestroyed},
+	}
+	disposalTransitions = map[DisposalState][]DisposalState{
+		DisposalProposed:  {DisposalConfirmed, DisposalRejected},
+		DisposalConfirmed: {DisposalDone},
 	}
 	recipientTransitions = map[RecipientState][]RecipientState{
 		RecipientApplied:   {RecipientApproved, RecipientRejected},
@@ -37,7 +42,7 @@ var (
 
 // CheckTransition returns a Conflict error when a thing of that kind may not
 // go from one state to the other.
-func CheckTransition[S VersionState | RecipientState | KeyState | RequestState | ProvisionState | UserState](from, to S) error {
+func CheckTransition[S VersionState | RecipientState | KeyState | RequestState | ProvisionState | UserState | DisposalState](from, to S) error {
 	if slices.Contains(following(from), string(to)) {
 		return nil
 	}
@@ -58,6 +63,8 @@ func following(state any) []string {
 		return words(provisionTransitions[s])
 	case UserState:
 		return words(userTransitions[s])
+	case DisposalState:
+		return words(disposalTransitions[s])
 	default:
 		return nil
 	}

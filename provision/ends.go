@@ -50,10 +50,12 @@ func (s *Service) holders(ctx context.Context, prov models.Provision) (ground, e
 // version stays with those who have it; a recalled one does not.
 func endedEarly(prov models.Provision, g ground) string {
 	switch {
+	case g.version.Gone():
+		return "the data was destroyed"
 	case prov.State != models.ProvisionIssued:
 		return "the provision is revoked"
-	case g.version.State == models.VersionRecalled || g.version.State == models.VersionDestroyed:
-		return "the data was " + string(g.version.State)
+	case g.version.State == models.VersionRecalled:
+		return "the data was recalled"
 	case g.rcpt.State != models.RecipientApproved:
 		return "the recipient is " + string(g.rcpt.State)
 	case g.key.State != models.KeyApproved:

@@ -19,6 +19,7 @@ import (
 	"teikyo/crypto"
 	"teikyo/database"
 	"teikyo/dataset"
+	"teikyo/disposal"
 	"teikyo/events"
 	"teikyo/internal/clock"
 	"teikyo/internal/datadir"
@@ -69,6 +70,7 @@ type app struct {
 	links      *provision.Links
 	feed       *events.Feed
 	reports    *report.Service
+	disposals  *disposal.Service
 	handler    http.Handler
 
 	// loops is the work in the background; each ends when its context does.

@@ -14,5 +14,6 @@ func (c *cli) commands() []*cobra.Command {
 		c.noticeCommand(), c.requestCommand(), c.provisionCommand(), c.linkCommand(),
 		c.eventsCommand(),
 		c.reportCommand(),
+		c.disposalCommand(),
 	}
 }

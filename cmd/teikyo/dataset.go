@@ -24,7 +24,7 @@ func (c *cli) datasetCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	cmd.AddCommand(c.datasetRegister(), c.datasetList(), c.datasetShow(), c.datasetCheck(), c.datasetSweep(),
 		c.datasetEnd("withdraw", "End the provision of a version"),
-		c.datasetEnd("recall", "Withdraw a version and tell those who have it to stop using it"))
+		c.datasetEnd("recall", "Withdraw a version and tell those who have it to stop using it"), c.datasetDestroy())
 	return cmd
 }
 

@@ -21,7 +21,7 @@ import (
 
 func (c *cli) ledgerCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "ledger", Short: "The record that nobody can quietly change", Args: noArgs, RunE: showHelp}
-	cmd.AddCommand(c.ledgerVerifyCommand(), c.ledgerCheckpointCommand(), c.ledgerProofCommand(), c.ledgerExportCommand(), c.ledgerListCommand())
+	cmd.AddCommand(c.ledgerVerifyCommand(), c.ledgerCheckpointCommand(), c.ledgerProofCommand(), c.ledgerExportCommand(), c.ledgerListCommand(), c.ledgerRedactCommand())
 	return cmd
 }
 

@@ -34,7 +34,11 @@ func (a *app) openServices(ctx context.Context) error {
 	}
 	a.feed = events.NewFeed(a.db)
 	a.db.OnCommit(func(ledger.Head) { a.feed.Committed() })
-	return a.openProvisions()
+	if err := a.openProvisions(); err != nil {
+		return err
+	}
+	a.openDisposals()
+	return nil
 }
 
 func (a *app) openProvisions() error {
@@ -71,7 +75,8 @@ func (a *app) openHandler(context.Context) error {
 	}
 	a.handler, err = handlers.New(handlers.Config{
 		Access: a.access, Datasets: a.datasets, Recipients: a.recipients, Provisions: a.provisions, Links: a.links,
-		Reports: a.reports, Events: a.feed, Ledger: a.db, Issuer: a, Health: a, Answers: a.db,
+		Reports: a.reports, Events: a.feed, Disposals: a.disposals,
+		Ledger: a.db, Issuer: a, Health: a, Answers: a.db,
 		PublicURL: a.publicURL, TrustedProxies: proxies, Log: a.log, Now: a.clock.Now, Version: buildinfo.Version(),
 		Observe: a.metrics.observe,
 	})

@@ -68,13 +68,14 @@ var rows = map[string][]string{
 	"report":       {"models", "ledger", "access", "provision", "wording", "report/sheet"},
 	"report/sheet": {},
 	"backup":       {"models", "crypto", "ledger"},
+	"disposal":     {"models", "crypto", "storage", "ledger", "access", "provision/parcel"},
 
 	"client":            {"models", "crypto", "ledger", "ledger/checkpoints", "egress", "client/arrival", "client/received"},
 	"client/arrival":    {"models", "crypto", "ledger"},
 	"client/received":   {"models", "crypto", "ledger", "ledger/checkpoints", "client/arrival"},
 	"client/clienttest": {"models", "crypto", "ledger", "ledger/ledgertest", "client"},
 
-	"handlers": {"models", "access", "dataset", "recipient", "provision", "provision/parcel", "report", "report/sheet", "events", "ledger", "web", "wording"},
+	"handlers": {"models", "access", "dataset", "recipient", "provision", "provision/parcel", "report", "report/sheet", "events", "disposal", "ledger", "web", "wording"},
 
 	"cmd/teikyo": {everything},
 	"bench":      {everything},

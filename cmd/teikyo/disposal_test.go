@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bytes"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// What is destroyed cannot be fetched any more: neither by a new session nor by
+// one that is open; and the server killed right after the confirmation comes back
+// to the same state.
+func TestDestroyedDataIsGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.notice()
+	ds := w.register("Visits", w.table("in/visits.csv", 200_000))
+	r := w.partner("Keio")
+	provision := w.provide(ds, r)
+	_, link := w.link(provision, "--uses", "5")
+	dir, _, _ := r.fetch(0, link, "before", "--keep-sealed")
+	head, _ := header(t, filepath.Join(dir, "data", "visits.csv.age"), r.identity)
+	payload := w.read(filepath.Join(dir, "data", "visits.csv.age"))[len(head):]
+	secrets := []canary{newCanary("payload", payload[1000:1032]), newCanary("header", head[len(head)-32:])}
+	if hits := seek(t, secrets, w.data); len(hits) < 2 {
+		t.Fatalf("the search finds only %v", hits)
+	}
+	d := w.mori.json("dataset", "destroy", ds, "--reason", "the source withdrew")
+	if impact := d["impact"].(map[string]any); impact["provisions"] != 1.0 {
+		t.Error(impact)
+	}
+	id := d["id"].(string)
+	w.mori.run(4, "", "disposal", "confirm", id)
+	w.alice.json("disposal", "confirm", id, "--reason", "seen")
+	w.kill()
+	w.start()
+	w.until("the disposal is done", func() bool { return w.alice.json("disposal", "show", id)["state"] == "done" })
+	if state := w.alice.json("dataset", "show", ds)["state"]; state != "destroyed" {
+		t.Error(state)
+	}
+	if shown := w.alice.json("provision", "show", provision); shown["state"] != "revoked" {
+		t.Error(shown)
+	}
+	r.fetch(6, link, "after")
+	status, answer := w.mori.call("POST", "/api/v1/links/redeem", map[string]string{"Content-Type": "application/json"},
+		strings.NewReader(`{"token":"`+token(link)+`"}`))
+	if status != 410 || !bytes.Contains(answer, []byte("the data was destroyed")) {
+		t.Errorf("%d %s", status, answer)
+	}
+	w.mori.run(0, "", "provision", "manifest", provision) // the evidence stays
+	w.mori.run(1, "", "request", "create", "--dataset", ds, "--recipient", r.id, "--agreement", r.number, "--purpose", r.purpose,
+		"--words", "again", "--method", "download", "--key", r.key, "--until", day(90))
+	if hits := seek(t, secrets, w.data); len(hits) > 0 {
+		t.Errorf("left: %v", hits)
+	}
+	w.verifyLedger()
+	w.certified(id)
+}
+
+// certified checks the certificate with the tools of others.
+func (w *world) certified(id string) {
+	w.t.Helper()
+	tools(w.t, "ssh-keygen")
+	file := filepath.Join(w.dir, "certificate.json")
+	w.alice.run(0, "", "disposal", "certificate", id, "-o", file)
+	w.verifyLedger("--receipt", file+".tlog-proof")
+	readme := string(w.read(filepath.Join(w.dir, "home-Keio", "before", "README.txt")))
+	_, rest, found := strings.Cut(readme, `printf '%s\n' '`)
+	line, _, _ := strings.Cut(rest, "'")
+	signers := strings.ReplaceAll(line, "teikyo-manifest", "teikyo-certificate")
+	if !found {
+		w.t.Fatal("the README shows no allowed signers")
+	}
+	allowed := w.file("allowed_signers", []byte(signers+"\n"))
+	name, _, _ := strings.Cut(signers, " ")
+	cmd := exec.Command("ssh-keygen", "-Y", "verify", "-f", allowed, "-I", name, "-n", "teikyo-certificate", "-s", file+".sig")
+	cmd.Stdin = bytes.NewReader(w.read(file))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		w.t.Errorf("%v\n%s\n%s", err, out, signers)
+	}
+}
