@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +11,7 @@ import (
 
 	"teikyo/access"
 	"teikyo/database"
+	"teikyo/database/dbtest"
 	"teikyo/ledger"
 	"teikyo/ledger/ledgertest"
 	"teikyo/models"
@@ -52,7 +52,7 @@ func setup(t *testing.T) *bench {
 	b := &bench{time: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC), hasher: &quickHasher{}, dir: t.TempDir()}
 	var err error
 	b.db, err = database.Open(t.Context(), database.Options{
-		URL: "sqlite:" + filepath.Join(b.dir, "teikyo.db"), Rand: rand.Reader, Now: b.now,
+		URL: dbtest.URL(t, b.dir), Rand: rand.Reader, Now: b.now,
 	})
 	check(t, err)
 	t.Cleanup(func() {

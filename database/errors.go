@@ -48,6 +48,9 @@ func translate(err error, msg string) error {
 	if errors.As(err, &pg) {
 		return translatePostgres(pg, msg)
 	}
+	if outOfReach(err) {
+		return models.Wrap(models.Unavailable, err, "the database does not answer; try again")
+	}
 	return models.Wrap(models.Internal, err, msg)
 }
 
@@ -69,22 +72,6 @@ func translateSQLite(err *sqlite.Error, msg string) error {
 			"check the owner and mode of the data folder")
 	case sqliteCorrupt, sqliteNotADB:
 		return models.Wrap(models.Integrity, err, "the database file is damaged; stop the server and restore a backup")
-	default:
-		return models.Wrap(models.Internal, err, msg)
-	}
-}
-
-// translatePostgres maps SQLSTATE codes (PostgreSQL manual, appendix A).
-func translatePostgres(err *pgconn.PgError, msg string) error {
-	switch err.Code {
-	case "23505":
-		return models.Wrap(models.Conflict, err, "it exists already")
-	case "23503":
-		return models.Wrap(models.Conflict, err, "something that it refers to does not exist")
-	case "53100":
-		return models.Wrap(models.Full, err, "no space left on the database server; nothing was changed")
-	case "40001", "40P01", "55P03", "57P01", "57P03":
-		return models.Wrap(models.Unavailable, err, "the database is busy; try again")
 	default:
 		return models.Wrap(models.Internal, err, msg)
 	}
@@ -125,10 +112,14 @@ func (db *DB) fault(err error, msg string) error {
 	return translate(err, msg)
 }
 
-// commitFault decides what a failed COMMIT means. Full disk and a busy lock are
-// clean: SQLite rolled back or still can. Anything else may or may not be on
-// disk, and only recovery at the next start tells.
+// commitFault decides what a failed COMMIT means; nil: it was done all the same.
+// Full disk and a busy lock are clean: SQLite rolled back or still can. PostgreSQL
+// can be asked. Anything else may or may not be on disk, and only recovery at the
+// next start tells.
 func (db *DB) commitFault(c *change, err error) error {
+	if db.isPostgres() {
+		return db.settle(c, err)
+	}
 	var lite *sqlite.Error
 	if errors.As(err, &lite) {
 		switch lite.Code() & 0xff {
@@ -136,10 +127,6 @@ func (db *DB) commitFault(c *change, err error) error {
 			c.tx.Rollback()
 			return translate(err, "")
 		}
-	}
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) { // the server said no: rolled back
-		return translate(err, "the change was not saved; try again")
 	}
 	return db.stop(err)
 }

@@ -2,6 +2,8 @@ package database
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"maps"
 	"sync"
 	"time"
@@ -47,7 +49,7 @@ func (db *DB) appendAll(c *change) (ledgerTree, error) {
 	}
 	before := tree
 	for _, e := range c.entries {
-		if err := db.appendOne(rows, &tree, tree.reader(c.tx), e); err != nil {
+		if c.leaf, err = db.appendOne(rows, &tree, tree.reader(c.tx), e); err != nil {
 			return ledgerTree{}, err
 		}
 		if tree.N%ledgerBlock == 0 {
@@ -59,7 +61,7 @@ func (db *DB) appendAll(c *change) (ledgerTree, error) {
 	}
 	root, err := tlog.TreeHash(tree.N, tree.reader(c.tx))
 	if err != nil {
-		return ledgerTree{}, models.Wrap(models.Integrity, err, "the ledger's hashes are damaged; run teikyo ledger verify")
+		return ledgerTree{}, damaged(err, "the ledger's hashes are damaged; run teikyo ledger verify")
 	}
 	tree.Hash = root
 	moved, err := rows.moveHead(before, tree)
@@ -68,8 +70,7 @@ func (db *DB) appendAll(c *change) (ledgerTree, error) {
 	}
 	if !moved {
 		db.head.forget()
-		return ledgerTree{}, models.Errorf(models.Conflict, "another program wrote to the ledger; nothing was changed; "+
-			"stop it and try again")
+		return ledgerTree{}, errHeadMoved
 	}
 	return tree, nil
 }
@@ -96,42 +97,62 @@ func (db *DB) lockHead(rows ledgerRows, tx *gorm.DB) (ledgerTree, error) {
 		return cached, nil
 	}
 	head, err := rows.lockHead()
+	if errors.Is(err, sql.ErrNoRows) {
+		return ledgerTree{}, models.Wrap(models.Integrity, err, "the ledger's head is gone; run teikyo ledger verify")
+	}
 	if err != nil {
 		return ledgerTree{}, db.fault(err, "the ledger's head cannot be read")
 	}
-	if ok && cached.Tree == head.Tree {
+	switch {
+	case ok && cached.Tree == head.Tree && cached.at.Equal(head.at):
 		return cached, nil
+	case ok && cached.N >= head.N: // other nodes only add
+		db.head.forget()
+		return ledgerTree{}, errHeadMoved
 	}
 	tree, err := rows.catchUp(cached, head, tx)
 	if err != nil {
 		db.head.forget()
-		return ledgerTree{}, models.Wrap(models.Integrity, err, "the ledger is damaged; run teikyo ledger verify")
+		return ledgerTree{}, damaged(err, "the ledger is damaged; run teikyo ledger verify")
 	}
 	return tree, nil
 }
 
-func (db *DB) appendOne(rows ledgerRows, tree *ledgerTree, r tlog.HashReader, e *ledger.Entry) error {
+// errHeadMoved: somebody changed the head without adding to the ledger.
+var errHeadMoved = models.Errorf(models.Conflict, "another program wrote to the ledger; nothing was changed; stop it and try again")
+
+// damaged says that what the ledger needs is not as it was written, unless the
+// database merely does not answer.
+func damaged(err error, msg string) error {
+	if reached := translate(err, msg); models.IsKind(reached, models.Unavailable) {
+		return reached
+	}
+	return models.Wrap(models.Integrity, err, msg)
+}
+
+// appendOne writes an entry and returns its leaf.
+func (db *DB) appendOne(rows ledgerRows, tree *ledgerTree, r tlog.HashReader, e *ledger.Entry) ([]byte, error) {
 	at := db.opts.Now().UTC().Truncate(time.Millisecond)
 	if at.Before(tree.at) { // DESIGN decision 20: time in the ledger never goes back
 		at = tree.at
 	}
 	leaf, salt, details, err := ledger.Build(*e, at, db.opts.Rand)
 	if err != nil {
-		return models.Wrap(models.Internal, err, "a ledger entry could not be built; nothing was changed")
+		return nil, models.Wrap(models.Internal, err, "a ledger entry could not be built; nothing was changed")
 	}
 	index := tree.N
 	hashes, err := ledger.Hashes(index, leaf, r)
 	if err != nil {
-		return models.Wrap(models.Integrity, err, "the ledger's hashes are damaged; run teikyo ledger verify")
+		return nil, damaged(err, "the ledger's hashes are damaged; run teikyo ledger verify")
 	}
 	row := ledgerRow{index: index, at: at, kind: e.Kind, leaf: leaf, salt: salt, details: details, hash: hashes[0]}
 	if err := rows.insert(row); err != nil {
-		return db.fault(err, "the ledger could not be written")
+		return nil, db.fault(err, "the ledger could not be written")
 	}
 	tree.put(index, hashes)
 	tree.at = at
 	e.Index, e.Time = index, at
-	return nil
+	return leaf, nil
 }
 
 // reader gives tlog the hashes it asks for: the right edge from memory, the

@@ -12,7 +12,6 @@ import (
 	"gorm.io/gorm"
 
 	"teikyo/ledger"
-	"teikyo/models"
 )
 
 // DB is the source of a verification; inside Snapshot it does not move.
@@ -315,7 +314,7 @@ func (db *DB) HashReader(ctx context.Context) tlog.HashReader {
 	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
 		hashes, err := readHashes(db.conn(ctx), indexes)
 		if err != nil {
-			return nil, models.Wrap(models.Integrity, err, "the ledger's hashes are damaged; run teikyo ledger verify")
+			return nil, damaged(err, "the ledger's hashes are damaged; run teikyo ledger verify")
 		}
 		return hashes, nil
 	})

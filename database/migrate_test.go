@@ -3,16 +3,16 @@ package database
 import (
 	"context"
 	"crypto/rand"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"teikyo/database/dbtest"
 	"teikyo/models"
 )
 
 func TestNewerDatabaseIsRefused(t *testing.T) {
 	t.Parallel()
-	opts := Options{URL: "sqlite:" + filepath.Join(t.TempDir(), "teikyo.db"), Rand: rand.Reader}
+	opts := Options{URL: dbtest.URL(t, t.TempDir()), Rand: rand.Reader}
 	var db *DB
 	for range 2 { // a second start finds its own schema
 		var err error
@@ -22,7 +22,7 @@ func TestNewerDatabaseIsRefused(t *testing.T) {
 		defer db.Close()
 	}
 	err := db.Update(t.Context(), func(ctx context.Context) error {
-		return db.mutate(ctx).Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)").Error
+		return db.mutate(ctx).Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true)").Error
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -3,7 +3,6 @@ package database
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/url"
@@ -11,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"gorm.io/driver/postgres"
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
@@ -25,6 +23,11 @@ import (
 type Options struct {
 	// URL is "sqlite:PATH" or "postgres://…".
 	URL string
+	// Password is that of PostgreSQL when the URL holds none.
+	Password string
+	// MaxConns is how many connections to PostgreSQL are open at most; zero
+	// means DefaultMaxConns, the least is 8.
+	MaxConns int
 	// Rand is the source of salts; crypto/rand.Reader.
 	Rand io.Reader
 	// Now is the wall clock; nil means time.Now.
@@ -43,9 +46,11 @@ type Options struct {
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
 	opts      Options
-	write     *gorm.DB // SQLite: one connection, BEGIN IMMEDIATE
+	postgres  bool
+	settleFor time.Duration // how long a commit without an answer is asked about
+	write     *gorm.DB      // SQLite: one connection, BEGIN IMMEDIATE
 	read      *gorm.DB
-	turn      chan struct{} // SQLite: the fair queue of writers; nil on PostgreSQL
+	turn      chan struct{} // the fair queue of writers of this process
 	head      headCache
 	sole      *soleWriter // nil on PostgreSQL
 	ledgerSQL *ledgerSQL
@@ -65,14 +70,14 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	db := &DB{opts: opts}
+	db := &DB{opts: opts, settleFor: defaultSettle}
 	scheme, rest, _ := strings.Cut(opts.URL, ":")
 	var err error
 	switch scheme {
 	case "sqlite":
 		err = db.openSQLite(ctx, rest)
 	case "postgres", "postgresql":
-		err = db.openPostgres(ctx, opts.URL)
+		err = db.openPostgres(ctx)
 	default:
 		return nil, models.Errorf(models.Invalid, "database.url must start with sqlite: or postgres:")
 	}
@@ -80,7 +85,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 		db.Close()
 		return nil, err
 	}
-	if err := db.migrate(ctx); err != nil {
+	if err := db.bringUpToDate(ctx); err != nil {
 		db.Close()
 		return nil, err
 	}
@@ -198,27 +203,6 @@ func (db *DB) checkSQLite(ctx context.Context) error {
 	return nil
 }
 
-func (db *DB) openPostgres(ctx context.Context, dsn string) error {
-	pool, err := gorm.Open(postgres.Open(dsn), gormConfig())
-	if err != nil {
-		return models.Wrap(models.Unavailable, hidePassword(err), "PostgreSQL cannot be reached; check database.url")
-	}
-	db.write, db.read = pool, pool
-	var commit string
-	if err := pool.WithContext(ctx).Raw("SHOW synchronous_commit").Scan(&commit).Error; err != nil {
-		return translate(err, "PostgreSQL does not answer")
-	}
-	if commit == "off" {
-		return models.Errorf(models.Unavailable, "PostgreSQL runs with synchronous_commit=off: a record could be lost "+
-			"after a success answer; set it to on")
-	}
-	return nil
-}
-
-// hidePassword keeps connection strings, which may hold a password, out of
-// errors.
-func hidePassword(err error) error { return fmt.Errorf("connect failed: %T", err) }
-
 func gormConfig() *gorm.Config {
 	return &gorm.Config{
 		Logger:                 logger.Discard,
@@ -229,6 +213,6 @@ func gormConfig() *gorm.Config {
 	}
 }
 
-func (db *DB) isPostgres() bool { return db.turn == nil }
+func (db *DB) isPostgres() bool { return db.postgres }
 
 func (db *DB) pool() (*sql.DB, error) { return db.write.DB() }

@@ -15,6 +15,12 @@ import (
 	"teikyo/models"
 )
 
+// What holds on SQLite holds on PostgreSQL.
+func TestOnPostgres(t *testing.T) {
+	t.Parallel()
+	dbtest.Again(t)
+}
+
 // TestPostgres runs the same code as on SQLite on a real PostgreSQL: every
 // migration, rows of each kind of column, entries of many writers in one chain.
 func TestPostgres(t *testing.T) {

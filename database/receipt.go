@@ -78,7 +78,7 @@ func (db *DB) Receipt(ctx context.Context, index int64) ([]byte, error) {
 	}
 	receipt, err := ledger.WriteReceipt(index, leaf, db.HashReader(ctx), checkpoint)
 	if err != nil {
-		return nil, models.Wrap(models.Integrity, err, "the ledger cannot prove this entry; run teikyo ledger verify")
+		return nil, damaged(err, "the ledger cannot prove this entry; run teikyo ledger verify")
 	}
 	return receipt, nil
 }

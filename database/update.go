@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"sync"
 
 	"gorm.io/gorm"
@@ -16,7 +17,9 @@ import (
 type change struct {
 	raw     transaction
 	tx      *gorm.DB // on raw
+	xid     string   // PostgreSQL's number of the transaction
 	entries []*ledger.Entry
+	leaf    []byte // of the last entry, once it is written
 	after   []func()
 }
 
@@ -46,7 +49,9 @@ func (db *DB) Update(ctx context.Context, fn func(ctx context.Context) error) er
 		return err
 	}
 	c := &change{}
-	tree, err := db.transact(context.WithoutCancel(ctx), c, fn)
+	lasting, end := db.lasting(ctx)
+	tree, err := db.transact(lasting, c, fn)
+	end()
 	release()
 	if err != nil {
 		return err
@@ -60,12 +65,19 @@ func (db *DB) Update(ctx context.Context, fn func(ctx context.Context) error) er
 	return nil
 }
 
+// lasting is the context of a transaction. On a network, even a transaction has
+// to end some time.
+func (db *DB) lasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx = context.WithoutCancel(ctx)
+	if db.isPostgres() {
+		return context.WithTimeout(ctx, transactionTimeout)
+	}
+	return ctx, func() {}
+}
+
 // takeTurn waits in the queue of writers. Go serves blocked channel senders
 // first in, first out, which SQLite's own lock does not.
 func (db *DB) takeTurn(ctx context.Context) (func(), error) {
-	if db.turn == nil {
-		return func() {}, ctx.Err()
-	}
 	select {
 	case db.turn <- struct{}{}:
 		return func() { <-db.turn }, nil
@@ -93,7 +105,9 @@ func (db *DB) transact(ctx context.Context, c *change, fn func(ctx context.Conte
 	}
 	done = true
 	if err := c.tx.Commit().Error; err != nil {
-		return ledgerTree{}, db.commitFault(c, err)
+		if err := db.commitFault(c, err); err != nil {
+			return ledgerTree{}, err
+		}
 	}
 	db.head.keep(tree)
 	return tree, nil
@@ -118,6 +132,11 @@ func (db *DB) begin(ctx context.Context, c *change) error {
 	}
 	c.tx = db.write.WithContext(ctx)
 	c.tx.Statement.ConnPool = c.raw
+	if db.isPostgres() {
+		if err := db.takePlace(ctx, c); err != nil {
+			return errors.Join(err, c.raw.Rollback())
+		}
+	}
 	return nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"teikyo/access"
 	"teikyo/crypto"
 	"teikyo/database"
+	"teikyo/database/dbtest"
 	"teikyo/dataset"
 	"teikyo/ledger"
 	"teikyo/ledger/ledgertest"
@@ -80,6 +81,7 @@ func (f *faultyStore) Update(ctx context.Context, fn func(ctx context.Context) e
 type house struct {
 	t       testing.TB
 	dir     string
+	url     string // of the database
 	db      *database.DB
 	store   *faultyStore
 	objects *storagetest.Faulty
@@ -92,6 +94,7 @@ type house struct {
 func setup(t testing.TB) *house {
 	t.Helper()
 	h := &house{t: t, dir: t.TempDir(), now: time.Date(2026, 4, 1, 9, 0, 0, 0, time.UTC)}
+	h.url = dbtest.URL(t, h.dir)
 	h.open()
 	t.Cleanup(func() { h.db.Close() })
 	return h
@@ -113,7 +116,7 @@ func (h *house) wait(d time.Duration) {
 func (h *house) open() {
 	h.t.Helper()
 	db, err := database.Open(context.Background(), database.Options{
-		URL: "sqlite:" + filepath.Join(h.dir, "teikyo.db"), Rand: rand.Reader, Now: h.clock,
+		URL: h.url, Rand: rand.Reader, Now: h.clock,
 	})
 	h.must(err)
 	objects, err := disk.New(filepath.Join(h.dir, "objects"))

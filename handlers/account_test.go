@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"teikyo/access"
 	"teikyo/crypto"
 	"teikyo/database"
+	"teikyo/database/dbtest"
 	"teikyo/handlers"
 	"teikyo/ledger"
 	"teikyo/ledger/ledgertest"
@@ -44,7 +44,7 @@ func (b *syncBuffer) Write(p []byte) (int, error) {
 func newAccountServer(t *testing.T) *accountServer {
 	t.Helper()
 	db, err := database.Open(t.Context(), database.Options{
-		URL: "sqlite:" + filepath.Join(t.TempDir(), "teikyo.db"), Rand: rand.Reader,
+		URL: dbtest.URL(t, t.TempDir()), Rand: rand.Reader,
 	})
 	noError(t, err)
 	t.Cleanup(func() {

@@ -26,6 +26,7 @@ import (
 	"teikyo/access"
 	"teikyo/crypto"
 	"teikyo/database"
+	"teikyo/database/dbtest"
 	"teikyo/dataset"
 	"teikyo/handlers"
 	"teikyo/ledger"
@@ -48,7 +49,7 @@ func newDatasetServer(t *testing.T) *datasetServer {
 	s := &datasetServer{accountServer: &accountServer{}, dir: t.TempDir(), http: &http.Client{}}
 	var err error
 	s.db, err = database.Open(t.Context(), database.Options{
-		URL: "sqlite:" + filepath.Join(s.dir, "teikyo.db"), Rand: rand.Reader,
+		URL: dbtest.URL(t, s.dir), Rand: rand.Reader,
 	})
 	noError(t, err)
 	t.Cleanup(func() { s.db.Close() })

@@ -27,6 +27,7 @@ import (
 	"teikyo/access"
 	"teikyo/crypto"
 	"teikyo/database"
+	"teikyo/database/dbtest"
 	"teikyo/handlers"
 	"teikyo/ledger"
 	"teikyo/ledger/checkpoints"
@@ -51,6 +52,7 @@ type fetchServer struct {
 	*accountServer
 	t       *testing.T
 	dir     string
+	url     string // of the database
 	overTLS bool
 	db      *database.DB
 	objects *memory.Store
@@ -94,6 +96,7 @@ func newFetchServer(t *testing.T, overTLS bool, files map[string]string) *fetchS
 	noError(t, err)
 	s.keys, err = crypto.OpenSigningKeys(filepath.Join(s.dir, "keys"), issuerOrigin, rand.Reader, time.Now())
 	noError(t, err)
+	s.url = dbtest.URL(t, s.dir)
 	s.open()
 	t.Cleanup(func() { s.close() })
 	s.token = s.setup(t)
@@ -108,7 +111,7 @@ func (s *fetchServer) open() {
 	s.t.Helper()
 	var err error
 	s.db, err = database.Open(context.Background(), database.Options{
-		URL: "sqlite:" + filepath.Join(s.dir, "teikyo.db"), Rand: rand.Reader,
+		URL: s.url, Rand: rand.Reader,
 	})
 	noError(s.t, err)
 	texts, err := wording.Load("")

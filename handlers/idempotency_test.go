@@ -18,6 +18,7 @@ import (
 	"teikyo/access"
 	"teikyo/crypto"
 	"teikyo/database"
+	"teikyo/database/dbtest"
 	"teikyo/handlers"
 	"teikyo/ledger"
 	"teikyo/ledger/ledgertest"
@@ -38,7 +39,7 @@ func newOnceServer(t *testing.T) *onceServer {
 	s := &onceServer{accountServer: &accountServer{}, t: t, dir: t.TempDir()}
 	now := func() time.Time { return time.Now().Add(time.Duration(s.moved.Load())) }
 	db, err := database.Open(t.Context(), database.Options{
-		URL: "sqlite:" + filepath.Join(s.dir, "teikyo.db"), Rand: rand.Reader,
+		URL: dbtest.URL(t, s.dir), Rand: rand.Reader,
 	})
 	noError(t, err)
 	t.Cleanup(func() {

@@ -4,13 +4,13 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"teikyo/access"
 	"teikyo/database"
+	"teikyo/database/dbtest"
 	"teikyo/handlers"
 	"teikyo/models"
 	"teikyo/provision"
@@ -21,7 +21,7 @@ import (
 func TestPublicNotice(t *testing.T) {
 	t.Parallel()
 	db, err := database.Open(t.Context(), database.Options{
-		URL: "sqlite:" + filepath.Join(t.TempDir(), "teikyo.db"), Rand: rand.Reader,
+		URL: dbtest.URL(t, t.TempDir()), Rand: rand.Reader,
 	})
 	noError(t, err)
 	t.Cleanup(func() { db.Close() })

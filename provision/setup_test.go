@@ -21,6 +21,7 @@ import (
 	"teikyo/access"
 	"teikyo/crypto"
 	"teikyo/database"
+	"teikyo/database/dbtest"
 	"teikyo/ledger"
 	"teikyo/ledger/checkpoints"
 	"teikyo/ledger/ledgertest"
@@ -60,6 +61,7 @@ func (c *clock) add(d time.Duration) {
 type world struct {
 	t       testing.TB
 	dir     string
+	url     string // of the database
 	clock   *clock
 	db      *database.DB
 	objects *storagetest.Faulty
@@ -85,6 +87,7 @@ func newWorld(t testing.TB) *world {
 	w.must(err)
 	w.keys, err = crypto.OpenSigningKeys(filepath.Join(w.dir, "keys"), origin, rand.Reader, monday.Add(-time.Hour))
 	w.must(err)
+	w.url = dbtest.URL(t, w.dir)
 	w.open()
 	t.Cleanup(func() { w.close() })
 	w.people()
@@ -104,7 +107,7 @@ func (w *world) open() {
 	w.t.Helper()
 	var err error
 	w.db, err = database.Open(context.Background(), database.Options{
-		URL: "sqlite:" + filepath.Join(w.dir, "teikyo.db"), Rand: rand.Reader, Now: w.clock.now,
+		URL: w.url, Rand: rand.Reader, Now: w.clock.now,
 	})
 	w.must(err)
 	signer, err := ledger.NewSigner(ledger.LogOrigin(origin, 1), w.keys.CheckpointSecretKey())

@@ -11,6 +11,7 @@ import (
 	"teikyo/access"
 	"teikyo/crypto"
 	"teikyo/database"
+	"teikyo/database/dbtest"
 	"teikyo/ledger"
 	"teikyo/ledger/ledgertest"
 	"teikyo/models"
@@ -46,7 +47,7 @@ func setup(t *testing.T) *bench {
 	b := &bench{now: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)}
 	var err error
 	b.db, err = database.Open(t.Context(), database.Options{
-		URL: "sqlite:" + filepath.Join(t.TempDir(), "teikyo.db"), Rand: rand.Reader, Now: func() time.Time { return b.now },
+		URL: dbtest.URL(t, t.TempDir()), Rand: rand.Reader, Now: func() time.Time { return b.now },
 	})
 	check(t, err)
 	t.Cleanup(func() { b.db.Close() })

@@ -1,93 +1,138 @@
 //go:build unix
 
-// Package dbtest starts throw-away databases for tests.
 package dbtest
 
 import (
 	"context"
-	"net/url"
+	"crypto/rand"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"syscall"
+	"strings"
+	"sync"
 	"testing"
 )
 
-// Postgres starts a PostgreSQL cluster of the installed version in a temporary
-// folder, without a TCP port, stops it at the end of the test and returns its
-// URL. Without PostgreSQL the test skips; with CI=true it fails.
+// Postgres is the URL of a new, empty database in a PostgreSQL cluster that all
+// tests of the process share; it is dropped at the end of the test. Without
+// PostgreSQL the test skips; with CI=true it fails.
 func Postgres(t testing.TB) string {
 	t.Helper()
-	bin := binaries(t)
-	dir, err := os.MkdirTemp("", "teikyo-pg-") // short: a socket's path has at most 107 bytes
+	return newDatabase(t, func(name string) string { return address(shared(t), name) })
+}
+
+// Database is the URL of a new, empty database in the cluster.
+func (c *Cluster) Database(t testing.TB) string {
+	t.Helper()
+	return newDatabase(t, c.URL)
+}
+
+func newDatabase(t testing.TB, url func(name string) string) string {
+	t.Helper()
+	name := "t" + strings.ToLower(rand.Text())
+	SQL(t, url("postgres"), "CREATE DATABASE "+name+" TEMPLATE template0 ENCODING 'UTF8'")
+	t.Cleanup(func() { SQL(t, url("postgres"), "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
+	return url(name)
+}
+
+// SQL runs statements of an administrator at the database of url, each by
+// itself, and returns what they print.
+func SQL(t testing.TB, url string, statements ...string) string {
+	t.Helper()
+	args := []string{"-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", url}
+	for _, s := range statements {
+		args = append(args, "-c", s)
+	}
+	program := filepath.Join(binaries(t), "psql")
+	out, err := exec.CommandContext(context.WithoutCancel(t.Context()), program, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("psql: %v\n%s", err, lines(out))
+	}
+	return lines(out)
+}
+
+// shared is the folder of the socket of the process's cluster.
+func shared(t testing.TB) string {
+	t.Helper()
+	if given := os.Getenv(clusterVariable); given != "" {
+		return given
+	}
+	binaries(t)
+	c, err := ofProcess()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	owner := unprivileged(t, dir)
-	data := filepath.Join(dir, "data")
-	run(t, owner, filepath.Join(bin, "initdb"), "-D", data, "-U", "teikyo", "--auth=trust", "--no-sync")
-	run(t, owner, filepath.Join(bin, "pg_ctl"), "-D", data, "-w", "-l", filepath.Join(dir, "log"),
-		"-o", "-c listen_addresses= -c unix_socket_directories="+dir+" -c fsync=off", "start")
-	t.Cleanup(func() { run(t, owner, filepath.Join(bin, "pg_ctl"), "-D", data, "-m", "immediate", "stop") })
-	query := url.Values{"host": {dir}, "user": {"teikyo"}, "sslmode": {"disable"}}
-	return "postgres:///postgres?" + query.Encode()
+	return c.dir
+}
+
+// ofProcess is the cluster that the tests of a process share: to start one for
+// each of them would take longer than they do.
+var ofProcess = sync.OnceValues(func() (*Cluster, error) {
+	bin, _ := newestBinaries()
+	return newCluster(bin, "")
+})
+
+// OwnCluster is a cluster of this test alone, with a TCP port on the loopback. It
+// ends with the test.
+func OwnCluster(t testing.TB) *Cluster {
+	t.Helper()
+	bin := binaries(t)
+	port, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := newCluster(bin, port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.end(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// Stop ends the server at once, as a crash does; the data stays.
+func (c *Cluster) Stop(t testing.TB) {
+	t.Helper()
+	if err := c.stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Start starts it again.
+func (c *Cluster) Start(t testing.TB) {
+	t.Helper()
+	if err := c.start(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // binaries is the folder of the newest installed version.
 func binaries(t testing.TB) string {
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
-	if path, err := exec.LookPath("initdb"); err == nil {
-		found = append(found, path)
-	}
-	if len(found) == 0 {
+	t.Helper()
+	bin, found := newestBinaries()
+	if !found {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("PostgreSQL is not installed, and CI=true forbids to skip")
 		}
 		t.Skip("PostgreSQL is not installed; scripts/check.sh does")
 	}
+	return bin
+}
+
+func newestBinaries() (string, bool) {
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if path, err := exec.LookPath("initdb"); err == nil && len(found) == 0 {
+		if path, err = filepath.EvalSymlinks(path); err == nil {
+			found = append(found, path)
+		}
+	}
+	if len(found) == 0 {
+		return "", false
+	}
 	slices.Sort(found)
-	return filepath.Dir(found[len(found)-1])
-}
-
-// unprivileged gives the folder to the account postgres when the tests run as
-// root, because PostgreSQL refuses to.
-func unprivileged(t testing.TB, dir string) *syscall.Credential {
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	account, err := user.Lookup("postgres")
-	if err != nil {
-		t.Fatal(err)
-	}
-	uid, err1 := strconv.ParseUint(account.Uid, 10, 32)
-	gid, err2 := strconv.ParseUint(account.Gid, 10, 32)
-	if err1 != nil || err2 != nil {
-		t.Fatal(err1, err2)
-	}
-	if err := os.Chown(dir, int(uid), int(gid)); err != nil {
-		t.Fatal(err)
-	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-}
-
-func run(t testing.TB, owner *syscall.Credential, program string, args ...string) {
-	t.Helper()
-	cmd := exec.CommandContext(context.Background(), program, args...)
-	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
-	log, err := os.CreateTemp("", "teikyo-pg-run-") // a pipe would stay open with the server
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.Remove(log.Name())
-	defer log.Close()
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Run(); err != nil {
-		text, _ := os.ReadFile(log.Name())
-		t.Fatalf("%s: %v\n%s", filepath.Base(program), err, text)
-	}
+	return filepath.Dir(found[len(found)-1]), true
 }

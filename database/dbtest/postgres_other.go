@@ -1,6 +1,5 @@
 //go:build !unix
 
-// Package dbtest starts throw-away databases for tests.
 package dbtest
 
 import "testing"
@@ -10,3 +9,8 @@ func Postgres(t testing.TB) string {
 	t.Skip("the throw-away PostgreSQL needs Unix sockets")
 	return ""
 }
+
+func shared(t testing.TB) string { return Postgres(t) }
+
+// SQL skips, as Postgres does.
+func SQL(t testing.TB, _ string, _ ...string) string { return Postgres(t) }
