@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"iter"
 	"slices"
 	"strings"
@@ -32,7 +31,7 @@ func Load(ctx context.Context, opts Options, schema int64, fill func(put PutTabl
 	if scheme == "sqlite" {
 		err = db.openSQLite(ctx, rest)
 	} else {
-		err = db.openPostgres(ctx, opts.URL)
+		err = db.openPostgres(ctx)
 	}
 	if err != nil {
 		return errors.Join(err, db.Close())
@@ -69,7 +68,7 @@ func (l *loader) load(ctx context.Context, schema int64, fill func(put PutTable)
 	if err := l.finish(ctx); err != nil {
 		return translate(err, "the new database cannot be written")
 	}
-	return l.db.migrate(ctx)
+	return l.db.bringUpToDate(ctx)
 }
 
 // makeTables makes the tables as they were when the backup was made.
@@ -80,21 +79,13 @@ func (l *loader) makeTables(ctx context.Context, schema int64) error {
 		}
 		return translate(err, "the new database cannot be read")
 	}
-	dialect, dir := goose.DialectSQLite3, "migrations/sqlite"
-	if l.db.isPostgres() {
-		dialect, dir = goose.DialectPostgres, "migrations/postgres"
-	}
-	files, err := fs.Sub(migrations, dir)
-	if err != nil {
-		return err
-	}
 	pool, err := l.db.pool()
 	if err != nil {
 		return err
 	}
-	provider, err := goose.NewProvider(dialect, pool, files)
+	provider, err := l.db.migrations(pool)
 	if err != nil {
-		return models.Wrap(models.Internal, err, "the schema migrations are broken")
+		return err
 	}
 	sources := provider.ListSources()
 	if known := sources[len(sources)-1].Version; schema > known {
