@@ -140,13 +140,12 @@ func (db *DB) locked(ctx context.Context, query, name string, fn func(ctx contex
 	return true, whileHeld(ctx, conn, fn)
 }
 
-// unlock gives a lock back, at worst with the connection.
+// unlock gives a lock back. The driver closes a connection over which that fails,
+// and the server then lets go itself.
 func unlock(conn *sql.Conn, name string) {
 	ctx, cancel := context.WithTimeout(context.Background(), lockCheck)
 	defer cancel()
-	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_unlock(hashtextextended($1, 0))", "teikyo "+name); err != nil {
-		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
-	}
+	_, _ = conn.ExecContext(ctx, "SELECT pg_advisory_unlock(hashtextextended($1, 0))", "teikyo "+name)
 }
 
 // lockCheck is how often a lock that is held is looked at.
