@@ -13,6 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"teikyo/access"
+	"teikyo/audit"
 	"teikyo/dataset"
 	"teikyo/disposal"
 	"teikyo/events"
@@ -33,6 +34,7 @@ type Config struct {
 	Events     *events.Feed
 	Reports    *report.Service
 	Disposals  *disposal.Service
+	Audit      *audit.Service
 	Ledger     LedgerReader
 	Issuer     Issuer
 	Health     Health

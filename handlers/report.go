@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"teikyo/access"
+	"teikyo/audit"
 	"teikyo/report"
 	"teikyo/report/sheet"
 )
@@ -20,6 +21,7 @@ func (a *api) reportRoutes() {
 	add(a, route{get, "/reports/disclosures", "report-disclosures", "Accounting of disclosures (45 CFR 164.528)", tag, 0, false, 0}, a.reportDisclosures)
 	add(a, route{get, "/reports/access", "report-access", "Review of access: who had which role when", tag, 0, false, 0}, a.reportAccess)
 	add(a, route{get, "/reports/open", "report-open", "What waits for somebody, or ends soon", tag, 0, false, 0}, a.reportOpen)
+	add(a, route{get, "/reports/sample", "report-sample", "Evidence for a sample of provisions, as a ZIP archive", tag, 0, false, 0}, a.reportSample)
 }
 
 // ReportForm is how a report is wanted.
@@ -143,3 +145,25 @@ func (a *api) reportOpen(ctx context.Context, actor access.Actor, in *openInput)
 // breakOff ends the connection without the end of the body; the server knows
 // this panic (net/http.ErrAbortHandler).
 func breakOff() { panic(http.ErrAbortHandler) }
+
+type sampleInput struct {
+	ReportPeriod
+	Seed  string `query:"seed" required:"true" minLength:"1" maxLength:"200" doc:"The same seed gives the same sample."`
+	N     int    `query:"n" required:"true" minimum:"1" maximum:"200"`
+	Tests bool   `query:"tests" doc:"Of the rehearsals, which are left out otherwise."`
+}
+
+func (a *api) reportSample(ctx context.Context, actor access.Actor, in *sampleInput) (*huma.StreamResponse, error) {
+	pack, err := a.Audit.Draw(ctx, actor, audit.Query{Seed: in.Seed, N: in.N, From: in.From, To: in.To, Tests: in.Tests})
+	if err != nil {
+		return nil, err
+	}
+	return &huma.StreamResponse{Body: func(out huma.Context) {
+		out.SetHeader("Content-Type", "application/zip")
+		out.SetHeader("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": pack.FileName()}))
+		if err := pack.Write(ctx, out.BodyWriter()); err != nil {
+			recordError(ctx, err)
+			breakOff()
+		}
+	}}, nil
+}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"teikyo/access"
+	"teikyo/audit"
 	"teikyo/config"
 	"teikyo/crypto"
 	"teikyo/database"
@@ -71,6 +72,7 @@ type app struct {
 	feed       *events.Feed
 	reports    *report.Service
 	disposals  *disposal.Service
+	audit      *audit.Service
 	handler    http.Handler
 
 	// loops is the work in the background; each ends when its context does.

@@ -15,5 +15,6 @@ func (c *cli) commands() []*cobra.Command {
 		c.eventsCommand(),
 		c.reportCommand(),
 		c.disposalCommand(),
+		c.auditCommand(),
 	}
 }

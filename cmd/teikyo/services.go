@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"teikyo/access"
+	"teikyo/audit"
 	"teikyo/crypto"
 	"teikyo/events"
 	"teikyo/handlers"
@@ -57,6 +58,7 @@ func (a *app) openProvisions() error {
 		Now: a.clock.Now, Rand: a.rand, Failed: func(err error) { a.log.Error("downloads", "error", err) },
 	}
 	a.reports = &report.Service{Store: a.db, Provisions: a.provisions, Texts: texts, Now: a.clock.Now, Zone: a.zone}
+	a.audit = &audit.Service{Store: a.db, Provisions: a.provisions, Documents: a.recipients, Keys: a.keys, Now: a.clock.Now}
 	a.db.OnRevoke(a.links.Wake)
 	a.loops = append(a.loops, a.links.Run, a.sweepPacks)
 	return nil
@@ -75,7 +77,7 @@ func (a *app) openHandler(context.Context) error {
 	}
 	a.handler, err = handlers.New(handlers.Config{
 		Access: a.access, Datasets: a.datasets, Recipients: a.recipients, Provisions: a.provisions, Links: a.links,
-		Reports: a.reports, Events: a.feed, Disposals: a.disposals,
+		Reports: a.reports, Audit: a.audit, Events: a.feed, Disposals: a.disposals,
 		Ledger: a.db, Issuer: a, Health: a, Answers: a.db,
 		PublicURL: a.publicURL, TrustedProxies: proxies, Log: a.log, Now: a.clock.Now, Version: buildinfo.Version(),
 		Observe: a.metrics.observe,

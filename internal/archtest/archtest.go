@@ -69,13 +69,15 @@ var rows = map[string][]string{
 	"report/sheet": {},
 	"backup":       {"models", "crypto", "ledger"},
 	"disposal":     {"models", "crypto", "storage", "ledger", "access", "provision/parcel"},
+	"evidence":     {"models", "crypto", "ledger"},
+	"audit":        {"models", "crypto", "ledger", "access", "provision", "provision/parcel", "report", "evidence"},
 
 	"client":            {"models", "crypto", "ledger", "ledger/checkpoints", "egress", "client/arrival", "client/received"},
 	"client/arrival":    {"models", "crypto", "ledger"},
 	"client/received":   {"models", "crypto", "ledger", "ledger/checkpoints", "client/arrival"},
 	"client/clienttest": {"models", "crypto", "ledger", "ledger/ledgertest", "client"},
 
-	"handlers": {"models", "access", "dataset", "recipient", "provision", "provision/parcel", "report", "report/sheet", "events", "disposal", "ledger", "web", "wording"},
+	"handlers": {"models", "access", "dataset", "recipient", "provision", "provision/parcel", "report", "report/sheet", "audit", "events", "disposal", "ledger", "web", "wording"},
 
 	"cmd/teikyo": {everything},
 	"bench":      {everything},
