@@ -8,5 +8,7 @@
 // up to a signed checkpoint. And what the entries vouch for (the record, the
 // facts that were approved, the agreement's document, the notice of that day,
 // the manifest) is compared with them, so that not even a signer could put
-// another document beside them.
+// another document beside them. The population that a sample was drawn from
+(population.txt) is the issuer's word alone: an auditor compares it with the
+register of provisions of the period.
 package evidence

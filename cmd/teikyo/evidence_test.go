@@ -235,7 +235,7 @@ func signAgain(t *testing.T, who *person, keysDir, dir, issuer string) {
 	}
 	for _, pattern := range []string{
 		"*/facts.json", "*/record.json", "*/agreement-document/*", "*/notice-of-that-day.txt", "*/NOTICE.txt", "*/manifest.json",
-		"*/manifest.json.sig", "*/RECEIPT.tlog-proof", "*/ledger/*.json", "*/ledger/*.leaf", "population.txt", "checkpoint",
+		"*/manifest.json.sig", "*/RECEIPT.tlog-proof", "*/ledger/*.json", "*/ledger/*.leaf", "checkpoint",
 	} {
 		names, _ := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pattern)))
 		if len(names) == 0 {
