@@ -9,6 +9,6 @@
 // facts that were approved, the agreement's document, the notice of that day,
 // the manifest) is compared with them, so that not even a signer could put
 // another document beside them. The population that a sample was drawn from
-(population.txt) is the issuer's word alone: an auditor compares it with the
-register of provisions of the period.
+// (population.txt) is the issuer's word alone: an auditor compares it with the
+// register of provisions of the period.
 package evidence
