@@ -37,6 +37,7 @@ const (
 	ProvisionIssued     Kind = "provision.issued"
 	ProvisionReissued   Kind = "provision.reissued"
 	ProvisionRevoked    Kind = "provision.revoked"
+	ProvisionReinstated Kind = "provision.reinstated"
 	ProvisionImported   Kind = "provision.imported"
 	LinkIssued          Kind = "link.issued"
 	LinkRevoked         Kind = "link.revoked"
@@ -79,7 +80,7 @@ func (k Kind) Known() bool {
 		DestinationAdded, DestinationApproved, DestinationChanged,
 		RequestSubmitted, RequestReturned, RequestWithdrawn, RequestApproved, RequestRejected,
 		StandingApproved, StandingEnded,
-		ProvisionIssued, ProvisionReissued, ProvisionRevoked, ProvisionImported,
+		ProvisionIssued, ProvisionReissued, ProvisionRevoked, ProvisionReinstated, ProvisionImported,
 		LinkIssued, LinkRevoked, DownloadOpened, DownloadClosed,
 		DeliveryQueued, DeliveryStarted, DeliverySent, DeliveryConfirmed, DeliveryFailed, DeliveryCancelled,
 		MediaCreated, MediaChecked, MediaShipped, MediaReceived, MediaReturned, MediaDestroyed,

@@ -102,6 +102,9 @@ type ProvisionState string
 const (
 	ProvisionIssued  ProvisionState = "issued"
 	ProvisionRevoked ProvisionState = "revoked"
+	// ProvisionSuspended: a forced restore brought it back, and a person must say
+	// again that it holds (DESIGN decision 25).
+	ProvisionSuspended ProvisionState = "suspended"
 )
 
 // Provision is the recorded act of giving one parcel to one recipient.

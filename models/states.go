@@ -31,7 +31,8 @@ var (
 		RequestReturned:  {RequestSubmitted, RequestWithdrawn},
 	}
 	provisionTransitions = map[ProvisionState][]ProvisionState{
-		ProvisionIssued: {ProvisionRevoked},
+		ProvisionIssued:    {ProvisionRevoked, ProvisionSuspended},
+		ProvisionSuspended: {ProvisionIssued, ProvisionRevoked},
 	}
 	userTransitions = map[UserState][]UserState{
 		UserInvited:  {UserActive, UserDisabled},

@@ -53,7 +53,7 @@ func endedEarly(prov models.Provision, g ground) string {
 	case g.version.Gone():
 		return "the data was destroyed"
 	case prov.State != models.ProvisionIssued:
-		return "the provision is revoked"
+		return "the provision is " + string(prov.State)
 	case g.version.State == models.VersionRecalled:
 		return "the data was recalled"
 	case g.rcpt.State != models.RecipientApproved:

@@ -189,6 +189,8 @@ func stateName(state models.ProvisionState) sheet.Words {
 	switch state {
 	case models.ProvisionRevoked:
 		return sheet.Words{EN: "revoked", JA: "取消済"}
+	case models.ProvisionSuspended:
+		return sheet.Words{EN: "suspended", JA: "停止中"}
 	case models.ProvisionIssued:
 		return sheet.Words{EN: "issued", JA: "提供済"}
 	default:

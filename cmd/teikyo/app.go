@@ -60,6 +60,7 @@ type app struct {
 	keys    *crypto.SigningKeys
 	keks    *keys.Service // versions of kek
 
+	logNumber int // N of the ledger's origin ORIGIN/ledger/N
 	second    *checkpoints.Folder
 	secondDir string
 	publisher *checkpoints.Publisher
@@ -206,6 +207,10 @@ func (a *app) openLedger(ctx context.Context) error {
 	if err := a.clock.Check(); err != nil {
 		return models.Wrap(models.Unavailable, nil, "the server does not start: "+err.Error())
 	}
+	logs, err := a.openLogs(ctx)
+	if err != nil {
+		return err
+	}
 	if err := a.openSecondPlace(head); err != nil {
 		return err
 	}
@@ -219,7 +224,7 @@ func (a *app) openLedger(ctx context.Context) error {
 	}
 	lasting := context.WithoutCancel(ctx)
 	hashes := a.db.HashReader(lasting)
-	published, err := checkpoints.CheckStart(ctx, signer.Origin(), head.Tree(), hashes, a.second, verifiers...)
+	published, err := checkpoints.CheckStart(ctx, signer.Origin(), head.Tree(), hashes, checkpoints.AfterClosed(a.second, logs...), verifiers...)
 	if err != nil {
 		return startRefused(err)
 	}
@@ -236,6 +241,19 @@ func (a *app) openLedger(ctx context.Context) error {
 		a.publisher.Committed(head.Tree())
 	})
 	return a.recordKeyChanges(ctx)
+}
+
+// openLogs reads the number of the log, and the last known checkpoints of those
+// that forced restores ended.
+func (a *app) openLogs(ctx context.Context) (closed [][]byte, err error) {
+	if a.logNumber, err = a.db.LogNumber(ctx); err != nil {
+		return nil, err
+	}
+	logs, err := a.db.ClosedLogs(ctx)
+	for _, log := range logs {
+		closed = append(closed, log.Checkpoint)
+	}
+	return closed, err
 }
 
 func (a *app) openSecondPlace(head ledger.Head) error {

@@ -46,8 +46,9 @@ func (a *app) backup(ctx context.Context, w io.Writer, in backupRequest) error {
 	return err
 }
 
-func (a *app) logOrigin(context.Context) (string, error) {
-	return ledger.LogOrigin(a.keys.Issuer().Origin, logNumber), nil
+func (a *app) logOrigin(ctx context.Context) (string, error) {
+	number, err := a.db.LogNumber(ctx)
+	return ledger.LogOrigin(a.keys.Issuer().Origin, number), err
 }
 
 // checkpointParts are the second place's newest checkpoint and, when the place

@@ -21,9 +21,6 @@ const (
 	issuerFile    = "issuer.json"
 )
 
-// logNumber is the N of the ledger's origin ORIGIN/ledger/N.
-const logNumber = 1
-
 func (a *app) keysDir() string {
 	if a.cfg.KeysDir != "" {
 		return a.cfg.KeysDir
@@ -127,7 +124,7 @@ func (a *app) issuerOrigin(dir string) string {
 
 // checkpointSigner signs for the log that the server keeps now.
 func (a *app) checkpointSigner() (ledger.Signer, error) {
-	signer, err := ledger.NewSigner(ledger.LogOrigin(a.keys.Issuer().Origin, logNumber), a.keys.CheckpointSecretKey())
+	signer, err := ledger.NewSigner(ledger.LogOrigin(a.keys.Issuer().Origin, a.logNumber), a.keys.CheckpointSecretKey())
 	if err != nil {
 		return signer, models.Wrap(models.Internal, err, "the checkpoint key cannot be used")
 	}

@@ -99,20 +99,12 @@ func verifyLedger(ctx context.Context, cfg config.Config, f *verifyFlags) (ledge
 func verifySource(ctx context.Context, src ledger.Source, opts ledger.VerifyOptions) (ledger.Report, error) {
 	switch src := src.(type) {
 	case *export.File:
+		opts.Origin = "" // an export is of the log that its checkpoint names
 		if text := src.Checkpoint(); text != nil && len(opts.Verifiers) > 0 {
 			opts.Checkpoints = append(opts.Checkpoints, text)
 		}
 	case *database.DB:
-		opts.Manifest = src.ManifestOf
-		report, err := ledger.Verify(ctx, src, opts)
-		if err != nil || !report.OK {
-			return report, err
-		}
-		id, err := src.UnrecordedProvision(ctx)
-		if id != "" {
-			report.OK, report.Problem = false, "the provision "+id+" stands in no ledger entry"
-		}
-		return report, err
+		return verifyLogs(ctx, src, opts)
 	}
 	return ledger.Verify(ctx, src, opts)
 }
@@ -174,7 +166,7 @@ func (f *verifyFlags) options(ctx context.Context, cfg config.Config) (ledger.Ve
 		if opts.Verifiers, err = checkpointVerifiers(file); err != nil {
 			return opts, err
 		}
-		opts.Origin = ledger.LogOrigin(file.Origin, logNumber)
+		opts.Origin = file.Origin // of the issuer, until the log is known
 	} else if len(f.checkpoints)+len(f.receipts) > 0 {
 		return opts, models.Errorf(models.Invalid, "checkpoints and receipts are checked with the issuer's keys; name the issuer file with --issuer")
 	}
