@@ -43,7 +43,7 @@ func (db *DB) ClosedLogs(ctx context.Context) ([]models.ClosedLog, error) {
 
 const (
 	archiveColumns = `INSERT INTO ledger_archive (log, idx, kind, at, provision, leaf, salt, details)
-		SELECT ?, e.idx, e.kind, e.at, `
+		SELECT CAST(? AS BIGINT), e.idx, e.kind, e.at, `
 	archiveRows = `, e.leaf, d.salt, d.details
 		FROM ledger_entries e LEFT JOIN ledger_details d ON d.idx = e.idx`
 	sqliteProvision   = `COALESCE(json_extract(CAST(e.leaf AS TEXT), '$.ids.provision'), '')`
@@ -53,7 +53,6 @@ const (
 // CloseLog puts the present log aside and begins the one of that number, inside
 // Update. The entries of the change are the first of the new log.
 func (db *DB) CloseLog(ctx context.Context, closed models.ClosedLog, next int) error {
-	tx := db.mutate(ctx)
 	archive := archiveColumns + sqliteProvision + archiveRows
 	if db.isPostgres() {
 		archive = archiveColumns + postgresProvision + archiveRows
@@ -62,27 +61,55 @@ func (db *DB) CloseLog(ctx context.Context, closed models.ClosedLog, next int) e
 	if err != nil {
 		return err
 	}
-	for _, step := range []struct {
-		sql  string
-		args []any
-	}{
+	steps := []statement{
 		{"INSERT INTO ledger_closed (number, size, root, at, checkpoint, closed_at) VALUES (?, ?, ?, ?, ?, ?)", []any{
 			closed.Number, closed.Size, closed.Root[:], toMicros(closed.Time), append([]byte{}, closed.Checkpoint...), toMicros(closed.ClosedAt),
-		}},
-		{archive, []any{closed.Number}},
-		{"DELETE FROM ledger_subjects", nil},
-		{"DELETE FROM ledger_hashes", nil},
-		{"DELETE FROM ledger_details", nil},
-		{"DELETE FROM ledger_entries", nil},
+		}, nil},
+		{archive, []any{closed.Number}, nil},
+		{"DELETE FROM ledger_subjects", nil, nil},
+		{"DELETE FROM ledger_hashes", nil, nil},
+		{"DELETE FROM ledger_details", nil, nil},
+		{"DELETE FROM ledger_entries", nil, nil},
 		// Time in the ledger never goes back: at stays.
-		{"UPDATE ledger_head SET size = 0, root = ? WHERE id = 1", []any{empty[:]}},
-		{"UPDATE ledger_log SET number = ? WHERE id = 1", []any{next}},
-	} {
-		if err := tx.Exec(step.sql, step.args...).Error; err != nil {
-			return db.fault(err, "the new log could not be begun")
-		}
+		{"UPDATE ledger_head SET size = 0, root = ? WHERE id = 1", []any{empty[:]}, nil},
+		{"UPDATE ledger_log SET number = ? WHERE id = 1", []any{next}, nil},
+	}
+	if err := db.execAll(ctx, steps); err != nil {
+		return db.fault(err, "the new log could not be begun")
 	}
 	db.head.forget()
+	return nil
+}
+
+// statement is SQL that changes rows; count, unless nil, gets how many.
+type statement struct {
+	sql   string
+	args  []any
+	count *int64
+}
+
+// execAll runs constant statements in the transaction of ctx, past GORM.
+func (db *DB) execAll(ctx context.Context, steps []statement) error {
+	c := changeOf(ctx)
+	if c == nil {
+		panic("database: write outside Update")
+	}
+	for _, step := range steps {
+		query := step.sql
+		if db.isPostgres() {
+			query = numbered(query)
+		}
+		result, err := c.raw.ExecContext(ctx, query, step.args...)
+		if err != nil {
+			return err
+		}
+		if step.count == nil {
+			continue
+		}
+		if *step.count, err = result.RowsAffected(); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
