@@ -28,7 +28,7 @@ func wrong(name, format string, args ...any) error {
 // when they are used. Errors say what to write instead.
 func (c Config) Check() error {
 	for _, check := range []func() error{
-		c.checkListen, c.checkPublicURL, c.checkProxies, c.checkTimes, c.checkRest,
+		c.checkListen, c.checkPublicURL, c.checkProxies, c.checkEgress, c.checkTimes, c.checkRest,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -123,6 +123,24 @@ func (c Config) ProxyPrefixes() ([]netip.Prefix, error) {
 		prefixes = append(prefixes, prefix)
 	}
 	return prefixes, nil
+}
+
+// PrivateTargets are the networks of Egress.AllowPrivate.
+func (c Config) PrivateTargets() ([]netip.Prefix, error) {
+	var prefixes []netip.Prefix
+	for _, text := range c.Egress.AllowPrivate {
+		prefix, err := netip.ParsePrefix(strings.TrimSpace(text))
+		if err != nil || prefix.Masked() != prefix {
+			return nil, wrong("egress.allow_private", "egress.allow_private: %q is no network like 10.1.2.0/24", text)
+		}
+		prefixes = append(prefixes, prefix)
+	}
+	return prefixes, nil
+}
+
+func (c Config) checkEgress() error {
+	_, err := c.PrivateTargets()
+	return err
 }
 
 func (c Config) checkProxies() error {

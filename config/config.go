@@ -55,7 +55,23 @@ type Config struct {
 	Database Database `koanf:"database"`
 	Issuer   Issuer   `koanf:"issuer"`
 	Links    Links    `koanf:"links"`
+	Egress   Egress   `koanf:"egress"`
+	Webhooks Webhooks `koanf:"webhooks"`
 	Log      Log      `koanf:"log"`
+}
+
+// Egress is where the server may connect to by itself, beside public addresses.
+type Egress struct {
+	// AllowPrivate are networks (CIDR) that are not public and may be reached all
+	// the same: receivers in the own network. Default: none.
+	AllowPrivate []string `koanf:"allow_private"`
+}
+
+// Webhooks are the rules for messages to other servers.
+type Webhooks struct {
+	// CAFile is a PEM file of further authorities whose certificates receivers
+	// may have, beside those of the machine. Default: none.
+	CAFile string `koanf:"ca_file"`
 }
 
 // Database says where rows and the ledger are kept.

@@ -47,18 +47,10 @@ func sqlOf(shelf models.WrapShelf) wrapSQL {
 		}
 	case models.ShelfWebhooks:
 		return wrapSQL{
-			"SELECT kek_id, count(*) AS n FROM webhooks WHERE kek_id <> '' GROUP BY kek_id",
-			"SELECT id, kek_id, secret AS wrapped FROM webhooks WHERE kek_id <> ? AND kek_id <> '' AND id > ? ORDER BY id LIMIT ?",
-			"UPDATE webhooks SET kek_id = ?, secret = ? WHERE id = ? AND kek_id = ? AND secret = ?",
-			"SELECT count(*) FROM webhooks WHERE id = ? AND kek_id = ? AND secret = ?",
-		}
-	case models.ShelfOldWebhooks:
-		return wrapSQL{
-			"SELECT old_kek_id AS kek_id, count(*) AS n FROM webhooks WHERE old_kek_id <> '' GROUP BY old_kek_id",
-			"SELECT id, old_kek_id AS kek_id, old_secret AS wrapped FROM webhooks " +
-				"WHERE old_kek_id <> ? AND old_kek_id <> '' AND id > ? ORDER BY id LIMIT ?",
-			"UPDATE webhooks SET old_kek_id = ?, old_secret = ? WHERE id = ? AND old_kek_id = ? AND old_secret = ?",
-			"SELECT count(*) FROM webhooks WHERE id = ? AND old_kek_id = ? AND old_secret = ?",
+			"SELECT kek_id, count(*) AS n FROM webhook_secrets GROUP BY kek_id",
+			"SELECT id, kek_id, secret AS wrapped FROM webhook_secrets WHERE kek_id <> ? AND id > ? ORDER BY id LIMIT ?",
+			"UPDATE webhook_secrets SET kek_id = ?, secret = ? WHERE id = ? AND kek_id = ? AND secret = ?",
+			"SELECT count(*) FROM webhook_secrets WHERE id = ? AND kek_id = ? AND secret = ?",
 		}
 	}
 	panic("database: there is no shelf " + string(shelf))

@@ -32,6 +32,7 @@ type Config struct {
 	Provisions *provision.Service
 	Links      *provision.Links
 	Events     *events.Feed
+	Webhooks   *events.Webhooks
 	Reports    *report.Service
 	Disposals  *disposal.Service
 	Audit      *audit.Service

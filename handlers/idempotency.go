@@ -34,7 +34,7 @@ var ownKeys = []string{"dataset-create", "version-create"}
 
 // secretAnswers are the operations whose answer shows a secret this once. It is
 // never kept: a repetition is told that the work is done.
-var secretAnswers = []string{"invite-user", "reset-user", "create-token", "link-create"}
+var secretAnswers = []string{"invite-user", "reset-user", "create-token", "link-create", "webhook-add", "webhook-rotate"}
 
 // onceOnly makes a POST of signed-in people heed an Idempotency-Key. The other
 // methods may be repeated as they are.

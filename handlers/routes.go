@@ -16,5 +16,6 @@ func (a *api) routes() {
 	a.disposalRoutes()  // disposal.go: destroying and redacting by two people, certificates
 	a.ledgerRoutes()    // ledger.go: entries, proofs; /ledger/…, /.well-known/teikyo.json
 	a.eventRoutes()     // event.go: events
+	a.webhookRoutes()   // webhook.go: webhooks
 	a.healthRoutes()    // health.go: /healthz, /readyz, version
 }

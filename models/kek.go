@@ -50,13 +50,12 @@ const (
 	ShelfSealedFiles WrapShelf = "sealed_files"        // keys of files, of uploads under way too
 	ShelfDocuments   WrapShelf = "agreement_documents" // documents of agreements
 	ShelfChallenges  WrapShelf = "recipient_keys"      // open challenges of recipient keys
-	ShelfWebhooks    WrapShelf = "webhooks"            // secrets that sign webhooks
-	ShelfOldWebhooks WrapShelf = "webhooks_old"        // those that are being replaced
+	ShelfWebhooks    WrapShelf = "webhook_secrets"     // secrets that sign webhooks
 )
 
 // WrapShelves are all shelves.
 func WrapShelves() []WrapShelf {
-	return []WrapShelf{ShelfSealedFiles, ShelfDocuments, ShelfChallenges, ShelfWebhooks, ShelfOldWebhooks}
+	return []WrapShelf{ShelfSealedFiles, ShelfDocuments, ShelfChallenges, ShelfWebhooks}
 }
 
 // Wrapped is something under the key-encryption key, wherever it stands.
@@ -71,5 +70,6 @@ type Wrapped struct {
 	PayloadSHA256 string
 }
 
-// WebhookContext is what the wraps of a webhook's secrets are bound to.
-func WebhookContext(webhookID string) []byte { return []byte("webhook-secret " + webhookID) }
+// WebhookContext is what the wrap of a webhook's secret is bound to; the id is
+// that of its row.
+func WebhookContext(secretID string) []byte { return []byte("webhook-secret " + secretID) }

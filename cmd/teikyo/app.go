@@ -71,6 +71,7 @@ type app struct {
 	provisions *provision.Service
 	links      *provision.Links
 	feed       *events.Feed
+	webhooks   *events.Webhooks
 	reports    *report.Service
 	disposals  *disposal.Service
 	audit      *audit.Service

@@ -11,11 +11,9 @@ import (
 	"teikyo/access"
 	"teikyo/audit"
 	"teikyo/crypto"
-	"teikyo/events"
 	"teikyo/handlers"
 	"teikyo/internal/buildinfo"
 	"teikyo/internal/datadir"
-	"teikyo/ledger"
 	"teikyo/models"
 	"teikyo/provision"
 	"teikyo/recipient"
@@ -33,8 +31,9 @@ func (a *app) openServices(ctx context.Context) error {
 	a.recipients = &recipient.Service{
 		Store: a.db, People: a.access, KEK: a.kek, Issuer: a.issuer, Now: a.clock.Now, Rand: a.rand, Zone: a.zone,
 	}
-	a.feed = events.NewFeed(a.db)
-	a.db.OnCommit(func(ledger.Head) { a.feed.Committed() })
+	if err := a.openEvents(); err != nil {
+		return err
+	}
 	if err := a.openProvisions(); err != nil {
 		return err
 	}
@@ -77,7 +76,7 @@ func (a *app) openHandler(context.Context) error {
 	}
 	a.handler, err = handlers.New(handlers.Config{
 		Access: a.access, Datasets: a.datasets, Recipients: a.recipients, Provisions: a.provisions, Links: a.links,
-		Reports: a.reports, Audit: a.audit, Events: a.feed, Disposals: a.disposals,
+		Reports: a.reports, Audit: a.audit, Events: a.feed, Webhooks: a.webhooks, Disposals: a.disposals,
 		Ledger: a.db, Issuer: a, Health: a, Answers: a.db,
 		PublicURL: a.publicURL, TrustedProxies: proxies, Log: a.log, Now: a.clock.Now, Version: buildinfo.Version(),
 		Observe: a.metrics.observe,

@@ -110,6 +110,7 @@ var fences = map[string][]string{
 	"pgregory.net/rapid":              {"storage/storagetest", "ledger/ledgertest"},
 	"go.uber.org/goleak":              {},
 	"c2sp.org/CCTV":                   {},
+	"github.com/standard-webhooks/":   {},
 }
 
 // standardOnly may import the standard library alone.

@@ -22,25 +22,31 @@ CREATE INDEX jobs_destination ON jobs (destination, created_at, id);
 CREATE INDEX jobs_ended ON jobs (ended_at) WHERE ended_at > 0;
 
 CREATE TABLE webhooks (
-    id               TEXT   PRIMARY KEY,
-    url              TEXT   NOT NULL,
-    description      TEXT   NOT NULL,
-    kinds            TEXT   NOT NULL, -- JSON list; empty: every kind
-    recipient_id     TEXT   NOT NULL, -- empty: events of all recipients
-    state            TEXT   NOT NULL, -- active, disabled
-    reason           TEXT   NOT NULL, -- why it is disabled
-    kek_id           TEXT   NOT NULL,
-    secret           BLOB NOT NULL, -- wrapped
-    old_kek_id       TEXT   NOT NULL,
-    old_secret       BLOB NOT NULL, -- wrapped; empty: none
-    old_expires_at   INTEGER NOT NULL,
-    next_index       INTEGER NOT NULL, -- the ledger entry that it gets next
-    failing_since    INTEGER NOT NULL,
-    last_success     INTEGER NOT NULL,
-    last_error       TEXT   NOT NULL,
-    created_by       TEXT   NOT NULL,
-    created_at       INTEGER NOT NULL
+    id            TEXT   PRIMARY KEY,
+    url           TEXT   NOT NULL,
+    description   TEXT   NOT NULL,
+    kinds         TEXT   NOT NULL, -- JSON list; empty: every kind
+    recipient_id  TEXT   NOT NULL, -- empty: events of all recipients
+    state         TEXT   NOT NULL, -- active, disabled
+    reason        TEXT   NOT NULL, -- why it is disabled
+    next_index    INTEGER NOT NULL, -- the ledger entry that it gets next
+    failing_since INTEGER NOT NULL,
+    last_success  INTEGER NOT NULL,
+    last_error    TEXT   NOT NULL,
+    created_by    TEXT   NOT NULL,
+    created_at    INTEGER NOT NULL
 );
+-- After a rotation two secrets sign, until the older one ends.
+CREATE TABLE webhook_secrets (
+    id         TEXT   PRIMARY KEY, -- of the webhook, a dot and the version
+    webhook_id TEXT   NOT NULL REFERENCES webhooks (id) ON DELETE CASCADE,
+    version    INTEGER NOT NULL,
+    kek_id     TEXT   NOT NULL,
+    secret     BLOB NOT NULL, -- wrapped
+    expires_at INTEGER NOT NULL, -- 0: it does not end
+    UNIQUE (webhook_id, version)
+);
+CREATE INDEX webhook_secrets_kek ON webhook_secrets (kek_id, id);
 
 -- How far a reader of the ledger has come that must not miss an entry.
 CREATE TABLE event_cursors (
@@ -50,5 +56,6 @@ CREATE TABLE event_cursors (
 
 -- +goose Down
 DROP TABLE event_cursors;
+DROP TABLE webhook_secrets;
 DROP TABLE webhooks;
 DROP TABLE jobs;

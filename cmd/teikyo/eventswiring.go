@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"os"
+
+	"teikyo/egress"
+	"teikyo/events"
+	"teikyo/internal/buildinfo"
+	"teikyo/jobs"
+	"teikyo/ledger"
+	"teikyo/models"
+)
+
+// openEvents makes what tells others, and the durable queue that it runs on.
+func (a *app) openEvents() error {
+	a.feed = events.NewFeed(a.db)
+	a.db.OnCommit(func(ledger.Head) { a.feed.Committed() })
+	guard, err := a.guard()
+	if err != nil {
+		return err
+	}
+	roots, err := authorities("webhooks.ca_file", a.cfg.Webhooks.CAFile)
+	if err != nil {
+		return err
+	}
+	a.webhooks = &events.Webhooks{
+		Store: a.db, KEK: a.kek, Client: guard.HTTPClient(&tls.Config{RootCAs: roots}), Now: a.clock.Now, Rand: a.rand,
+		Recipient: func(ctx context.Context, id string) error {
+			_, err := a.db.Recipient(ctx, id)
+			return err
+		},
+		Agent: "teikyo/" + buildinfo.Version(), Failed: func(err error) { a.log.Error("webhooks", "error", err) },
+	}
+	host, _ := os.Hostname()
+	queue := &jobs.Runner{
+		Store: a.db, Workers: map[string]jobs.Worker{events.WebhookKind: a.webhooks}, Now: a.clock.Now, Name: host,
+		Failed: func(err error) { a.log.Error("queue", "error", err) },
+	}
+	a.webhooks.Queued = queue.Wake
+	a.db.OnRevoke(queue.Wake)
+	a.loops = append(a.loops, queue.Run, func(ctx context.Context) error { return a.webhooks.Run(ctx, a.feed) })
+	return nil
+}
+
+// guard is what everything that connects outwards goes through.
+func (a *app) guard() (egress.Guard, error) {
+	networks, err := a.cfg.PrivateTargets()
+	if err != nil {
+		return egress.Guard{}, models.Wrap(models.Invalid, nil, err.Error())
+	}
+	guard := egress.Guard{AllowPrivate: networks}
+	if err := guard.Validate(); err != nil {
+		return guard, models.Wrap(models.Invalid, nil, "egress.allow_private: "+err.Error())
+	}
+	return guard, nil
+}
+
+// authorities are those of the machine and those in a PEM file; nil without one.
+func authorities(setting, file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := readFileLimited(file, 1<<20)
+	if err != nil {
+		return nil, models.Wrap(models.Invalid, nil, setting+" cannot be read: "+err.Error())
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, models.Errorf(models.Invalid, "%s: there is no certificate in %s", setting, file)
+	}
+	return pool, nil
+}
