@@ -28,7 +28,7 @@ func wrong(name, format string, args ...any) error {
 // when they are used. Errors say what to write instead.
 func (c Config) Check() error {
 	for _, check := range []func() error{
-		c.checkListen, c.checkPublicURL, c.checkProxies, c.checkEgress, c.checkTimes, c.checkRest,
+		c.checkListen, c.checkPublicURL, c.checkProxies, c.checkEgress, c.checkSyslog, c.checkTimes, c.checkRest,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -136,6 +136,31 @@ func (c Config) PrivateTargets() ([]netip.Prefix, error) {
 		prefixes = append(prefixes, prefix)
 	}
 	return prefixes, nil
+}
+
+// SyslogAddress is HOST:PORT of Syslog.URL; empty without one. 6514 is the port of
+// RFC 5425.
+func (c Config) SyslogAddress() (string, error) {
+	if c.Syslog.URL == "" {
+		return "", nil
+	}
+	u, err := url.Parse(c.Syslog.URL)
+	if err != nil || u.Scheme != "tls" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || strings.Trim(u.Path, "/") != "" {
+		return "", wrong("syslog.url", "syslog.url must be like tls://siem.example.jp:6514; there is no way without TLS")
+	}
+	port := u.Port()
+	if port == "" {
+		port = "6514"
+	}
+	return net.JoinHostPort(u.Hostname(), port), nil
+}
+
+func (c Config) checkSyslog() error {
+	if (c.Syslog.CertFile == "") != (c.Syslog.KeyFile == "") {
+		return wrong("syslog.cert_file", "syslog.cert_file and syslog.key_file belong together; set both or none")
+	}
+	_, err := c.SyslogAddress()
+	return err
 }
 
 func (c Config) checkEgress() error {

@@ -57,6 +57,7 @@ type Config struct {
 	Links    Links    `koanf:"links"`
 	Egress   Egress   `koanf:"egress"`
 	Webhooks Webhooks `koanf:"webhooks"`
+	Syslog   Syslog   `koanf:"syslog"`
 	Log      Log      `koanf:"log"`
 }
 
@@ -99,6 +100,20 @@ type Links struct {
 	TTL time.Duration `koanf:"ttl"`
 	// MaxTTL is the longest a link may last. Default: 720h, thirty days.
 	MaxTTL time.Duration `koanf:"max_ttl"`
+}
+
+// Syslog is a server that collects security events (RFC 5424 over TLS, RFC 5425).
+type Syslog struct {
+	// URL is tls://HOST:PORT; every ledger entry goes there, ids alone. A server
+	// in the own network must be in egress.allow_private. Default: none.
+	URL string `koanf:"url"`
+	// CAFile is a PEM file of further authorities whose certificate it may have,
+	// beside those of the machine. Default: none.
+	CAFile string `koanf:"ca_file"`
+	// CertFile and KeyFile are PEM files of the certificate that this server shows
+	// to it. Default: none.
+	CertFile string `koanf:"cert_file"`
+	KeyFile  string `koanf:"key_file"`
 }
 
 // Log is the server's own log, JSON lines on standard error.

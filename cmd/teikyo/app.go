@@ -72,6 +72,7 @@ type app struct {
 	links      *provision.Links
 	feed       *events.Feed
 	webhooks   *events.Webhooks
+	syslog     *events.Syslog // nil when none is configured
 	reports    *report.Service
 	disposals  *disposal.Service
 	audit      *audit.Service

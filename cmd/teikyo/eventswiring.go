@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"os"
 
 	"teikyo/egress"
@@ -15,7 +16,7 @@ import (
 )
 
 // openEvents makes what tells others, and the durable queue that it runs on.
-func (a *app) openEvents() error {
+func (a *app) openEvents(ctx context.Context) error {
 	a.feed = events.NewFeed(a.db)
 	a.db.OnCommit(func(ledger.Head) { a.feed.Committed() })
 	guard, err := a.guard()
@@ -34,15 +35,56 @@ func (a *app) openEvents() error {
 		},
 		Agent: "teikyo/" + buildinfo.Version(), Failed: func(err error) { a.log.Error("webhooks", "error", err) },
 	}
-	host, _ := os.Hostname()
+	workers := map[string]jobs.Worker{events.WebhookKind: a.webhooks}
+	if err := a.openSyslog(ctx, guard, workers); err != nil {
+		return err
+	}
 	queue := &jobs.Runner{
-		Store: a.db, Workers: map[string]jobs.Worker{events.WebhookKind: a.webhooks}, Now: a.clock.Now, Name: host,
+		Store: a.db, Workers: workers, Now: a.clock.Now, Name: hostName(),
 		Failed: func(err error) { a.log.Error("queue", "error", err) },
 	}
 	a.webhooks.Queued = queue.Wake
 	a.db.OnRevoke(queue.Wake)
 	a.loops = append(a.loops, queue.Run, func(ctx context.Context) error { return a.webhooks.Run(ctx, a.feed) })
 	return nil
+}
+
+func hostName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return "-"
+	}
+	return host
+}
+
+// openSyslog adds the worker that forwards to syslog, when that is configured.
+func (a *app) openSyslog(ctx context.Context, guard egress.Guard, workers map[string]jobs.Worker) error {
+	address, err := a.cfg.SyslogAddress()
+	if err != nil || address == "" {
+		return err
+	}
+	roots, err := authorities("syslog.ca_file", a.cfg.Syslog.CAFile)
+	if err != nil {
+		return err
+	}
+	name, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return models.Wrap(models.Invalid, nil, "syslog.url: "+err.Error())
+	}
+	config := &tls.Config{RootCAs: roots, ServerName: name, MinVersion: tls.VersionTLS12}
+	if a.cfg.Syslog.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(a.cfg.Syslog.CertFile, a.cfg.Syslog.KeyFile)
+		if err != nil {
+			return models.Wrap(models.Invalid, nil, "syslog.cert_file and syslog.key_file cannot be used: "+err.Error())
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	a.syslog = &events.Syslog{
+		Store: a.db, Feed: a.feed, Dial: guard.DialContext, Address: address, TLS: config, Host: hostName(), Now: a.clock.Now,
+		Failed: func(err error) { a.log.Error("syslog", "error", err) },
+	}
+	workers[events.SyslogKind] = a.syslog
+	return a.syslog.Start(ctx)
 }
 
 // guard is what everything that connects outwards goes through.

@@ -67,6 +67,8 @@ func (a *app) metricsHandler() (http.Handler, error) {
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		a.metrics.requests, a.metrics.seconds, a.metrics.sent,
 		gauge("teikyo_ledger_entries", "Entries in the ledger.", a.ledgerSize),
+		gauge("teikyo_syslog_behind_entries", "Ledger entries that the syslog server has not confirmed.",
+			func() float64 { return float64(a.syslog.Behind()) }),
 		gauge("teikyo_second_place_lag_seconds", "How long the oldest entry has waited for the second place.",
 			func() float64 { return a.publisher.Lag().Seconds() }),
 		gauge("teikyo_data_free_bytes", "Free space on the disk of the data folder.", func() float64 {

@@ -31,7 +31,7 @@ func (a *app) openServices(ctx context.Context) error {
 	a.recipients = &recipient.Service{
 		Store: a.db, People: a.access, KEK: a.kek, Issuer: a.issuer, Now: a.clock.Now, Rand: a.rand, Zone: a.zone,
 	}
-	if err := a.openEvents(); err != nil {
+	if err := a.openEvents(ctx); err != nil {
 		return err
 	}
 	if err := a.openProvisions(); err != nil {
