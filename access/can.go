@@ -42,6 +42,7 @@ const (
 
 	ReadProvision        Act = "read provisions"
 	RevokeProvision      Act = "revoke a provision"
+	ReinstateProvision   Act = "reinstate a provision"
 	ReissueProvision     Act = "reissue a provision"
 	AcknowledgeProvision Act = "acknowledge a provision"
 	ReadReports          Act = "read reports"
@@ -132,6 +133,7 @@ var rights = map[Act]map[models.Role]reach{
 
 	ReadProvision:        everyone(own),
 	RevokeProvision:      staff(models.Administrator, models.Manager),
+	ReinstateProvision:   staff(models.Administrator, models.Manager),
 	ReissueProvision:     staff(models.Administrator, models.Manager),
 	AcknowledgeProvision: withRecipient(models.Administrator, models.Manager),
 	ReadReports:          staff(models.Administrator, models.Manager, models.Auditor),

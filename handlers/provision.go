@@ -18,6 +18,7 @@ func (a *api) provisionRoutes() {
 	add(a, route{get, "/provisions/{id}/receipt", "provision-receipt", "The ledger's proof of a provision (C2SP tlog-proof)", tag, 0, false, 0}, a.provisionReceipt)
 	add(a, route{get, "/provisions/{id}/manifest", "provision-manifest", "manifest.json of the parcel", tag, 0, false, 0}, a.provisionManifest)
 	add(a, route{post, "/provisions/{id}/revoke", "provision-revoke", "End a provision", tag, 0, false, 0}, a.revokeProvision)
+	add(a, route{post, "/provisions/{id}/reinstate", "provision-reinstate", "Confirm a provision that a forced restore suspended", tag, 0, false, 0}, a.reinstateProvision)
 	add(a, route{post, "/provisions/{id}/reissue", "provision-reissue", "Make new headers for another key of the recipient", tag, 0, false, 0}, a.reissueProvision)
 	add(a, route{post, "/provisions/{id}/acknowledge", "provision-acknowledge", "Record the recipient's word that the parcel arrived", tag, 0, false, 0}, a.acknowledgeProvision)
 }
@@ -110,6 +111,11 @@ func (a *api) provisionManifest(ctx context.Context, actor access.Actor, in *idI
 
 func (a *api) revokeProvision(ctx context.Context, actor access.Actor, in *decideInput) (*body[provisionView], error) {
 	prov, err := a.Provisions.Revoke(ctx, actor, in.ID, in.Body.Reason)
+	return respond(viewProvision(prov), err)
+}
+
+func (a *api) reinstateProvision(ctx context.Context, actor access.Actor, in *decideInput) (*body[provisionView], error) {
+	prov, err := a.Provisions.Reinstate(ctx, actor, in.ID, in.Body.Reason)
 	return respond(viewProvision(prov), err)
 }
 

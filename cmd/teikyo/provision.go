@@ -20,7 +20,7 @@ var provisionFields = []string{
 func (c *cli) provisionCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "provision", Short: "What was provided, and the proof of it", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(c.provisionList(), c.provisionShow(), c.provisionReceipt(), c.provisionManifest(), c.provisionRevoke(),
+	cmd.AddCommand(c.provisionList(), c.provisionShow(), c.provisionReceipt(), c.provisionManifest(), c.provisionRevoke(), c.provisionReinstate(),
 		c.provisionReissue(), c.provisionAcknowledge(), c.reportProvisions("report"))
 	return cmd
 }
@@ -131,6 +131,21 @@ func (c *cli) provisionRevoke() *cobra.Command {
 	cmd := &cobra.Command{Use: "revoke ID", Short: "End a provision now", Args: exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			answer, err := c.send(cmd, "POST", provisionPath(args[0], "/revoke"), map[string]string{"reason": reason})
+			if err != nil {
+				return err
+			}
+			return c.show(answer, provisionFields...)
+		}}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, in words; it stays in the ledger")
+	requireFlags(cmd, "reason")
+	return cmd
+}
+
+func (c *cli) provisionReinstate() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{Use: "reinstate ID", Short: "Confirm a provision that a forced restore suspended", Args: exactArgs("ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			answer, err := c.send(cmd, "POST", provisionPath(args[0], "/reinstate"), map[string]string{"reason": reason})
 			if err != nil {
 				return err
 			}

@@ -19,7 +19,7 @@ const (
 	CheckpointsDir = "checkpoints"
 	AdminSocket    = "admin.sock"
 	SetupCodeFile  = "setup-code"
-	lockFile       = "lock"
+	LockFile       = "lock"
 )
 
 // ErrLocked means that another process uses the folder.
@@ -35,6 +35,19 @@ type Folder struct {
 // ErrLocked when another process holds it; the lock ends with the process,
 // however it ends.
 func Open(path string) (*Folder, error) {
+	f, err := Reserve(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := makePrivate(f.Path(DatabaseFile)); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	return f, nil
+}
+
+// Reserve is Open for a folder that is to have no database yet.
+func Reserve(path string) (*Folder, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
@@ -49,22 +62,18 @@ func Open(path string) (*Folder, error) {
 	if err := f.takeLock(); err != nil {
 		return nil, err
 	}
-	if err := makePrivate(f.Path(DatabaseFile)); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("data folder: %w", err)
-	}
 	return f, nil
 }
 
 func (f *Folder) takeLock() error {
-	lock, err := os.OpenFile(f.Path(lockFile), os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := os.OpenFile(f.Path(LockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
 	if err := lockExclusive(lock); err != nil {
 		lock.Close()
 		if errors.Is(err, ErrLocked) {
-			return fmt.Errorf("%w %s%s", ErrLocked, f.path, holder(f.Path(lockFile)))
+			return fmt.Errorf("%w %s%s", ErrLocked, f.path, holder(f.Path(LockFile)))
 		}
 		return fmt.Errorf("lock the data folder: %w", err)
 	}

@@ -1,29 +1,38 @@
 package checkpoints
 
 import (
-	"bytes"
 	"context"
+
+	"teikyo/ledger"
 )
 
-// AfterClosed is a second place that may still hold the last known checkpoint of
-// a log that a forced restore ended: exactly one of those texts counts as none.
-// Any other checkpoint of the old log means that somebody went on with it.
+// AfterClosed is a second place that may still hold a checkpoint of a log that a
+// forced restore ended: one that is not newer than the last known of it counts
+// as none. A newer one means that somebody went on with the old log.
 func AfterClosed(second SecondPlace, last ...[]byte) SecondPlace {
-	return afterClosed{second, last}
+	a := afterClosed{SecondPlace: second, sizes: map[string]int64{}}
+	for _, text := range last {
+		if c, err := ledger.ParseCheckpoint(text); err == nil {
+			a.sizes[c.Origin] = max(a.sizes[c.Origin], c.Tree.N)
+		}
+	}
+	return a
 }
 
 type afterClosed struct {
 	SecondPlace
-	last [][]byte
+	sizes map[string]int64 // by origin of a closed log
 }
 
 // Newest implements SecondPlace.
 func (a afterClosed) Newest(ctx context.Context) ([]byte, error) {
 	text, err := a.SecondPlace.Newest(ctx)
-	for _, old := range a.last {
-		if len(old) > 0 && bytes.Equal(old, text) {
-			return nil, err
-		}
+	if err != nil {
+		return nil, err
 	}
-	return text, err
+	c, err := ledger.ParseCheckpoint(text)
+	if size, closed := a.sizes[c.Origin]; err == nil && closed && c.Tree.N <= size {
+		return nil, nil
+	}
+	return text, nil
 }
