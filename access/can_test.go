@@ -48,6 +48,7 @@ change or withdraw a request          yyny yyny dddd ynny
 decide about a request                yyny yyny dddd dnnd
 read provisions                       yyny yyny yyny ynny
 revoke a provision                    yyny yyny dddd dnnd
+reinstate a provision                 yyny yyny dddd dnnd
 reissue a provision                   yyny yyny dddd dnnd
 acknowledge a provision               yyny yyny dddd ynny
 read reports                          yyny yyny yyny dnnd

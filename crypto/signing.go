@@ -198,6 +198,11 @@ func (k *SigningKeys) Rotate(use Use, now time.Time, ledgerIndex int64) (KeyChan
 	if err != nil {
 		return KeyChange{}, err
 	}
+	for _, earlier := range k.issuer.Changes { // after a forced restore the ledger counts from 0 again
+		if earlier.Use == use {
+			ledgerIndex = max(ledgerIndex, earlier.LedgerIndex)
+		}
+	}
 	change := KeyChange{
 		Use: use, Old: old.publicText(), New: next.publicText(), At: wholeSeconds(now), LedgerIndex: ledgerIndex,
 	}

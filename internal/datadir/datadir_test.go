@@ -46,7 +46,7 @@ func TestFolderIsPrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	for _, name := range []string{path, f.Path(DatabaseFile), f.Path(lockFile)} {
+	for _, name := range []string{path, f.Path(DatabaseFile), f.Path(LockFile)} {
 		if exposed, err := Exposed(name); err != nil || exposed {
 			t.Errorf("%s can be read by others: %v", name, err)
 		}
