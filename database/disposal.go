@@ -184,3 +184,12 @@ func (db *DB) RedactEntry(ctx context.Context, index int64) (bool, error) {
 	done := db.mutate(ctx).Exec("DELETE FROM ledger_details WHERE idx = ?", index)
 	return done.RowsAffected == 1, db.fault(done.Error, "the details of the entry could not be removed")
 }
+
+// ClaimDisposal lets one process carry a confirmed disposal out, until the instant or
+// until it claims again; false when another one does. It is part of the transaction
+// of ctx, and keeps every other claim waiting until its end.
+func (db *DB) ClaimDisposal(ctx context.Context, id, by string, now, until time.Time) (bool, error) {
+	done := db.mutate(ctx).Exec(`UPDATE disposals SET lease_by = ?, lease_until = ? WHERE id = ? AND state = 'confirmed'
+		AND (lease_by = ? OR lease_until < ?)`, by, toMicros(until), id, by, toMicros(now))
+	return done.RowsAffected == 1, db.fault(done.Error, "the disposal could not be claimed")
+}

@@ -136,7 +136,9 @@ func (db *DB) appendOne(rows ledgerRows, tree *ledgerTree, r tlog.HashReader, e 
 	if at.Before(tree.at) { // DESIGN decision 20: time in the ledger never goes back
 		at = tree.at
 	}
-	leaf, salt, details, err := ledger.Build(*e, at, db.opts.Rand)
+	kept := *e
+	kept.Retain = db.keep.until(kept, at)
+	leaf, salt, details, err := ledger.Build(kept, at, db.opts.Rand)
 	if err != nil {
 		return nil, models.Wrap(models.Internal, err, "a ledger entry could not be built; nothing was changed")
 	}

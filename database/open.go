@@ -59,6 +59,7 @@ type DB struct {
 	dead      fatalState
 
 	revoked wakers
+	keep    keeping
 }
 
 // Open opens the database, checks its settings and brings its schema up to

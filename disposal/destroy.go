@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"hash"
 	"strconv"
-	"time"
 
 	"teikyo/ledger"
 	"teikyo/models"
@@ -83,22 +82,44 @@ type revokedDetails struct {
 	Reason string `json:"reason"`
 }
 
-// provisionTail is how long the details of a provision's end are kept after its
-// end, in years: as those of the provision itself.
-func provisionTail(until time.Time) time.Time {
-	return until.AddDate(ledger.DefaultRetentionYears, 0, 0)
-}
-
 // endProvision revokes a provision and leaves of its pack the documents alone.
 func (s *Service) endProvision(ctx context.Context, d models.Disposal, item models.DisposalItem, p models.Provision) error {
 	if p.HeaderSize == 0 && p.State != models.ProvisionIssued {
 		return nil
 	}
-	pack, err := parcel.Strip(ctx, s.Objects, s.Rand, p)
+	key, err := s.doomedKey(ctx, item)
 	if err != nil {
 		return err
 	}
-	err = s.Store.Update(ctx, func(ctx context.Context) error {
+	pack, err := parcel.Strip(ctx, s.Objects, key, p)
+	if err != nil {
+		return err
+	}
+	return s.replacePack(ctx, d, item, p, pack)
+}
+
+// doomedKey is a key for a new pack. Until a row names the pack its object counts as
+// one that must go: a process that stops in between leaves nothing.
+func (s *Service) doomedKey(ctx context.Context, item models.DisposalItem) (string, error) {
+	key, err := storage.NewKey(s.Rand)
+	if err != nil {
+		return "", models.Wrap(models.Internal, err, "no randomness for a storage key")
+	}
+	key += parcel.KeySuffix
+	return key, s.Store.Update(ctx, func(ctx context.Context) error {
+		if err := s.claim(ctx, item.DisposalID); err != nil {
+			return err
+		}
+		return s.Store.AddDoomed(ctx, item, []string{key})
+	})
+}
+
+// replacePack revokes a provision and gives it another pack; the old one goes.
+func (s *Service) replacePack(ctx context.Context, d models.Disposal, item models.DisposalItem, p models.Provision, pack parcel.Pack) error {
+	err := s.Store.Update(ctx, func(ctx context.Context) error {
+		if err := s.claim(ctx, d.ID); err != nil {
+			return err
+		}
 		now, err := s.Store.Provision(ctx, p.ID)
 		if err != nil {
 			return err
@@ -108,6 +129,9 @@ func (s *Service) endProvision(ctx context.Context, d models.Disposal, item mode
 		}
 		now.PackKey, now.PackSHA256, now.HeaderSize, now.Documents = pack.Key, pack.SHA256, 0, pack.Documents
 		if err := s.revoke(ctx, d, &now); err != nil {
+			return err
+		}
+		if err := s.Store.ForgetDoomed(ctx, []string{pack.Key}); err != nil {
 			return err
 		}
 		if err := s.Store.AddDoomed(ctx, item, []string{p.PackKey}); err != nil {
@@ -127,7 +151,7 @@ func (s *Service) revoke(ctx context.Context, d models.Disposal, p *models.Provi
 	}
 	p.State, p.RevokedBy, p.RevokedAt, p.RevokeReason = models.ProvisionRevoked, d.ProposedBy, s.now(), "the data was destroyed"
 	return s.Store.Append(ctx, &ledger.Entry{
-		Kind: ledger.ProvisionRevoked, Retain: provisionTail(p.Until),
+		Kind: ledger.ProvisionRevoked, Retain: p.Until.AddDate(s.Policy.ClassYears(p.Class), 0, 0),
 		IDs: people(d, "provision", p.ID, "request", p.RequestID, "dataset", p.DatasetID, "version", strconv.Itoa(p.Version),
 			"recipient", p.RecipientID, "agreement", p.AgreementID, "key", p.KeyID),
 		Details: revokedDetails{Number: p.Number, Reason: p.RevokeReason},
@@ -151,6 +175,9 @@ func (s *Service) destroyKeys(ctx context.Context, item models.DisposalItem, id 
 // destroyPage holds the dataset: nobody registers a version meanwhile that reuses
 // one of these files.
 func (s *Service) destroyPage(ctx context.Context, item models.DisposalItem, id string, number int, sealed []models.SealedFile) error {
+	if err := s.claim(ctx, item.DisposalID); err != nil {
+		return err
+	}
 	if _, err := s.Store.Dataset(ctx, id); err != nil {
 		return err
 	}
@@ -185,12 +212,22 @@ func (s *Service) deleteDoomed(ctx context.Context, item models.DisposalItem) er
 		if err != nil || len(keys) == 0 {
 			return err
 		}
+		// Else another process could be about to name one of them in a row.
+		err = s.Store.Update(ctx, func(ctx context.Context) error { return s.claim(ctx, item.DisposalID) })
+		if err != nil {
+			return err
+		}
 		for _, key := range keys {
 			if err := s.Objects.Delete(ctx, key); err != nil && !errors.Is(err, storage.ErrNotExist) {
 				return models.Wrap(models.Unavailable, err, "an object could not be deleted; it is tried again")
 			}
 		}
-		err = s.Store.Update(ctx, func(ctx context.Context) error { return s.Store.ForgetDoomed(ctx, keys) })
+		err = s.Store.Update(ctx, func(ctx context.Context) error {
+			if err := s.claim(ctx, item.DisposalID); err != nil {
+				return err
+			}
+			return s.Store.ForgetDoomed(ctx, keys)
+		})
 		if err != nil {
 			return err
 		}

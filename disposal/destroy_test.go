@@ -3,6 +3,7 @@ package disposal_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"teikyo/access"
+	"teikyo/disposal"
 	"teikyo/ledger"
 	"teikyo/models"
 	"teikyo/storage/storagetest"
@@ -293,4 +295,35 @@ func TestHoldAndReject(t *testing.T) {
 	if left := slices.Collect(maps.Keys(h.objectKeys())); len(left) > 0 {
 		t.Error(left)
 	}
+}
+
+// Two servers on one database: one carries a disposal out, the other one takes over
+// when it has been silent for long.
+func TestOneServerCarriesItOut(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	p := h.pair()
+	h.s.Alone = false
+	d, err := h.s.ProposeDestroy(t.Context(), mia, p.first.DatasetID, 1, "the agreement ended")
+	h.must(err)
+	h.objects.Fail(storagetest.OpDelete, 1, storagetest.Fails, nil)
+	d, err = h.s.Confirm(t.Context(), ben, d.ID, "")
+	if err != nil || d.State != models.DisposalConfirmed {
+		t.Fatal(d.State, err)
+	}
+	other := &disposal.Service{
+		Store: h.db, Objects: h.objects, People: people{}, Receipts: h.db, Keys: h.keys, Now: h.clock, Rand: rand.Reader,
+	}
+	h.must(other.FinishAll(t.Context()))
+	if d, err = h.db.Disposal(t.Context(), d.ID); err != nil || d.State != models.DisposalConfirmed {
+		t.Fatal("the other server did not wait", d.State, err)
+	}
+	h.pass(0, 1)
+	h.must(other.FinishAll(t.Context()))
+	if d, err = h.db.Disposal(t.Context(), d.ID); err != nil || d.State != models.DisposalDone {
+		t.Fatal(d.State, err)
+	}
+	h.must(h.s.FinishAll(t.Context()))
+	h.wantEntries(ledger.DisposalCompleted, 1)
+	h.check()
 }

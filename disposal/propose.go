@@ -47,7 +47,7 @@ func (s *Service) ProposeRedact(ctx context.Context, actor access.Actor, index i
 	if err := s.redactable(rec); err != nil {
 		return models.Disposal{}, err
 	}
-	item := models.DisposalItem{Kind: models.ItemEntry, Ref: strconv.FormatInt(index, 10), Due: rec.RetentionUntil}
+	item := models.DisposalItem{Kind: models.ItemEntry, Ref: indexText(index), Due: rec.RetentionUntil}
 	return s.propose(ctx, actor, models.RedactEntry, reason, item)
 }
 
@@ -92,6 +92,8 @@ func (s *Service) save(ctx context.Context, d models.Disposal, items []models.Di
 	})
 }
 
+func indexText(index int64) string { return strconv.FormatInt(index, 10) }
+
 func versionRef(id string, number int) string { return id + "@" + strconv.Itoa(number) }
 
 // parseVersionRef is the inverse of versionRef.
@@ -107,7 +109,7 @@ func parseVersionRef(ref string) (id string, number int, err error) {
 func (s *Service) entry(ctx context.Context, index int64) (ledger.Record, error) {
 	page := models.Page{Limit: 1}
 	if index > 0 {
-		page.After = strconv.FormatInt(index-1, 10)
+		page.After = indexText(index - 1)
 	}
 	list, err := s.Store.Entries(ctx, models.EntryFilter{}, page)
 	if err != nil {

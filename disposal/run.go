@@ -2,6 +2,7 @@ package disposal
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"time"
@@ -10,8 +11,12 @@ import (
 	"teikyo/models"
 )
 
-// retryEvery is how often Run looks for what is confirmed and not done.
-const retryEvery = time.Minute
+// How often Run looks for what is confirmed and not done, and how long a process
+// that stopped keeps others from it.
+const (
+	retryEvery = 15 * time.Second
+	claimTime  = 30 * time.Second
+)
 
 // Wake makes Run look now; it never blocks.
 func (s *Service) Wake() {
@@ -22,9 +27,33 @@ func (s *Service) Wake() {
 }
 
 func (s *Service) awake() chan struct{} {
-	s.once.Do(func() { s.wake = make(chan struct{}, 1) })
+	s.prepare()
 	return s.wake
 }
+
+func (s *Service) prepare() {
+	s.once.Do(func() { s.wake, s.name = make(chan struct{}, 1), rand.Text() })
+}
+
+// claim makes sure, inside a transaction, that this process carries the disposal
+// out and goes on doing so. One that was too slow finds here that another one has
+// taken it over, and changes nothing.
+func (s *Service) claim(ctx context.Context, id string) error {
+	s.prepare()
+	now := s.now()
+	free := now
+	if s.Alone {
+		free = now.Add(2 * claimTime)
+	}
+	mine, err := s.Store.ClaimDisposal(ctx, id, s.name, free, now.Add(claimTime))
+	if err == nil && !mine {
+		err = errNotMine
+	}
+	return err
+}
+
+// errNotMine: another process carries the disposal out, or has done so.
+var errNotMine = models.Errorf(models.Unavailable, "another server carries the disposal out")
 
 // Run carries out what is confirmed: what another process began before it
 // stopped, and what a confirmation left. It ends with ctx.
@@ -79,6 +108,13 @@ func (s *Service) finish(ctx context.Context, id string) error {
 	if err != nil || d.State != models.DisposalConfirmed {
 		return err
 	}
+	err = s.Store.Update(ctx, func(ctx context.Context) error { return s.claim(ctx, id) })
+	if errors.Is(err, errNotMine) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	err = s.eachItem(ctx, id, func(item models.DisposalItem) error {
 		if item.Held() || item.Done {
 			return nil
@@ -95,11 +131,18 @@ func (s *Service) finish(ctx context.Context, id string) error {
 }
 
 func (s *Service) carryOut(ctx context.Context, d models.Disposal, item models.DisposalItem) error {
+	if err := s.deleteDoomed(ctx, item); err != nil { // left by a process that stopped
+		return err
+	}
 	switch item.Kind {
 	case models.ItemVersion:
 		return s.destroyVersion(ctx, d, item)
 	case models.ItemEntry:
 		return s.redactEntry(ctx, d, item)
+	case models.ItemProvision:
+		return s.forgetProvision(ctx, d, item)
+	case models.ItemApplication:
+		return s.forgetRecipient(ctx, d, item)
 	default:
 		return models.Errorf(models.Integrity, "the disposal %s holds a thing of an unknown kind: %s", d.ID, item.Kind)
 	}
@@ -118,7 +161,7 @@ func (s *Service) done(ctx context.Context, item models.DisposalItem, result any
 // again is the item as it stands now, inside a transaction; done means that
 // another process was first.
 func (s *Service) again(ctx context.Context, item models.DisposalItem) (now models.DisposalItem, done bool, err error) {
-	if _, err := s.Store.Disposal(ctx, item.DisposalID); err != nil { // held
+	if err := s.claim(ctx, item.DisposalID); err != nil {
 		return item, false, err
 	}
 	list, err := s.Store.DisposalItems(ctx, item.DisposalID, item.Number-1, 1)
@@ -154,8 +197,7 @@ func (s *Service) complete(ctx context.Context, d models.Disposal) error {
 		return err
 	}
 	return s.Store.Update(ctx, func(ctx context.Context) error {
-		current, err := s.Store.Disposal(ctx, d.ID)
-		if err != nil || current.State == models.DisposalDone {
+		if err := s.claim(ctx, d.ID); err != nil {
 			return err
 		}
 		if err := s.Store.SaveDisposal(ctx, d); err != nil {

@@ -21,6 +21,7 @@ type Store interface {
 	Disposals
 	Versions
 	Provisions
+	Retentions
 	User(ctx context.Context, id string) (models.User, error)
 }
 
@@ -43,6 +44,8 @@ type Disposals interface {
 	Disposal(ctx context.Context, id string) (models.Disposal, error)
 	// Disposals lists the newest first; the cursor is models.TimeCursor.
 	Disposals(ctx context.Context, state models.DisposalState, page models.Page) ([]models.Disposal, error)
+	// ClaimDisposal lets one process carry it out, as part of the transaction of ctx.
+	ClaimDisposal(ctx context.Context, id, by string, now, until time.Time) (bool, error)
 	SaveDisposalItem(ctx context.Context, i models.DisposalItem) error
 	DisposalItems(ctx context.Context, id string, after, limit int) ([]models.DisposalItem, error)
 	// DisposalOf is the disposal under way for a thing, or that disposed of it;
@@ -73,6 +76,21 @@ type Provisions interface {
 	SaveProvision(ctx context.Context, p models.Provision) error
 }
 
+// Retentions are the periods, and what they let go.
+type Retentions interface {
+	Retentions(ctx context.Context) ([]models.Retention, error)
+	SaveRetention(ctx context.Context, r models.Retention) error
+	Purge(ctx context.Context, before models.PurgeBefore) (models.Purged, error)
+	// EndedVersions, EndedProvisions and EndedRecipients list what ended before an
+	// instant and stands in no other disposal, by reference.
+	EndedVersions(ctx context.Context, q models.DueQuery) ([]models.Version, error)
+	EndedProvisions(ctx context.Context, classes []models.DataClass, q models.DueQuery) ([]models.Provision, error)
+	EndedRecipients(ctx context.Context, q models.DueQuery) ([]models.Recipient, error)
+	// ForgetProvision and ForgetRecipient remove people from rows.
+	ForgetProvision(ctx context.Context, id, requestID string) error
+	ForgetRecipient(ctx context.Context, id string) error
+}
+
 // People knows whether two people may decide together (DESIGN decision 18).
 type People interface {
 	Pair(ctx context.Context, requester, approver string) (models.Independence, error)
@@ -97,12 +115,18 @@ type Service struct {
 	Rand         io.Reader
 	// Zone is where years begin and end; nil is UTC.
 	Zone *time.Location
+	// Alone says that no other process works on the database: what one that is gone
+	// had claimed is free.
+	Alone bool
+	// Policy says how long records stay; LoadPolicy fills it.
+	Policy Policy
 	// Failed hears of what went wrong in the background; may be nil.
 	Failed func(error)
 
 	running sync.Mutex // one disposal at a time is carried out in a process
 	once    sync.Once
 	wake    chan struct{}
+	name    string // of this process, in claims
 }
 
 // now is the clock at the precision of the rows.

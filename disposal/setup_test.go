@@ -128,7 +128,7 @@ func (h *house) open() {
 	h.data = &dataset.Service{Store: h.db, Objects: objects, KEK: h.kek, People: people{}, Now: h.clock, Rand: rand.Reader}
 	h.s = &disposal.Service{
 		Store: h.store, Objects: h.objects, People: people{}, Receipts: h.db, Keys: h.keys, Organisation: "Example 株式会社",
-		Now: h.clock, Rand: rand.Reader,
+		Now: h.clock, Rand: rand.Reader, Alone: true,
 	}
 	h.publish()
 }

@@ -13,6 +13,7 @@ func (a *api) routes() {
 	a.reportRoutes()    // report.go: reports
 	a.linkRoutes()      // link.go: links, redeem; the landing page /d/{token}
 	a.downloadRoutes()  // download.go: /dl/{session}/…
+	a.retentionRoutes() // retention.go: periods, what is due, the yearly disposal
 	a.disposalRoutes()  // disposal.go: destroying and redacting by two people, certificates
 	a.ledgerRoutes()    // ledger.go: entries, proofs; /ledger/…, /.well-known/teikyo.json
 	a.eventRoutes()     // event.go: events

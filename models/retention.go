@@ -68,3 +68,17 @@ func (r RetentionRule) Ends(from time.Time, period int) time.Time {
 	}
 	return from.AddDate(period, 0, 0)
 }
+
+// PurgeBefore says what the program removes by itself: what ended before these
+// instants.
+type PurgeBefore struct {
+	Now       time.Time // delays of signing in
+	Answers   time.Time // answers kept for repeated requests, challenges
+	SignIns   time.Time // sessions, tokens and invitations
+	Transfers time.Time // single byte requests of downloads, their addresses and programs
+}
+
+// Purged counts what was removed.
+type Purged struct {
+	Answers, Tokens, Invitations, Challenges, Downloads int64
+}

@@ -78,7 +78,7 @@ func (s *Service) commit(
 		if err := s.Store.Append(ctx, approvedEntry(req, actor)); err != nil {
 			return err
 		}
-		issued = provisionEntry(ledger.ProvisionIssued, *prov, actor, rec)
+		issued = s.provisionEntry(ledger.ProvisionIssued, *prov, actor, rec)
 		return s.Store.Append(ctx, issued)
 	})
 	return issued, err
@@ -165,9 +165,9 @@ func approvedEntry(req models.Request, actor access.Actor) *ledger.Entry {
 
 // provisionEntry is an entry about a provision; those that vouch for a parcel
 // name its manifest in clear.
-func provisionEntry(kind ledger.Kind, prov models.Provision, actor access.Actor, details any) *ledger.Entry {
+func (s *Service) provisionEntry(kind ledger.Kind, prov models.Provision, actor access.Actor, details any) *ledger.Entry {
 	e := &ledger.Entry{
-		Kind: kind, Details: details, Retain: retention(prov.Until),
+		Kind: kind, Details: details, Retain: retention(s.Keep, prov.Class, prov.Until),
 		IDs: map[string]string{
 			"provision": prov.ID, "request": prov.RequestID, "dataset": prov.DatasetID, "version": itoa(prov.Version),
 			"recipient": prov.RecipientID, "agreement": prov.AgreementID, "key": prov.KeyID, "actor": actor.UserID,

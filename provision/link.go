@@ -88,6 +88,9 @@ type Links struct {
 	Rand         io.Reader
 	// Failed hears of what went wrong in the background; may be nil.
 	Failed func(error)
+	// Keep is how long records of a class are kept after the end of the provision,
+	// in years; nil means ledger.DefaultRetentionYears.
+	Keep func(class models.DataClass) int
 
 	once  sync.Once
 	doors *doors
@@ -155,7 +158,7 @@ func (s *Links) Create(ctx context.Context, actor access.Actor, d LinkDraft) (Ne
 		if err := s.Store.AddLink(ctx, link); err != nil {
 			return err
 		}
-		return s.Store.Append(ctx, linkEntry(ledger.LinkIssued, link, prov, actor.UserID,
+		return s.Store.Append(ctx, s.linkEntry(ledger.LinkIssued, link, prov, actor.UserID,
 			linkDetails{link.Bind, link.MaxUses, link.NotBefore, link.ExpiresAt}))
 	})
 	if err != nil {
@@ -229,9 +232,9 @@ func (s *Links) sign(l models.Link) (string, error) {
 
 // linkEntry is an entry about a link; its details stay as long as those of the
 // provision.
-func linkEntry(kind ledger.Kind, l models.Link, prov models.Provision, actorID string, details any) *ledger.Entry {
+func (s *Links) linkEntry(kind ledger.Kind, l models.Link, prov models.Provision, actorID string, details any) *ledger.Entry {
 	return &ledger.Entry{
-		Kind: kind, Details: details, Retain: retention(prov.Until),
+		Kind: kind, Details: details, Retain: retention(s.Keep, prov.Class, prov.Until),
 		IDs: map[string]string{"link": l.ID, "provision": l.ProvisionID, "recipient": l.RecipientID, "actor": actorID},
 	}
 }
@@ -291,7 +294,7 @@ func (s *Links) Revoke(ctx context.Context, actor access.Actor, id string) (mode
 		if err != nil {
 			return err
 		}
-		return s.Store.Append(ctx, linkEntry(ledger.LinkRevoked, l, prov, actor.UserID, linkRevokedDetails{l.Bind, l.Uses}))
+		return s.Store.Append(ctx, s.linkEntry(ledger.LinkRevoked, l, prov, actor.UserID, linkRevokedDetails{l.Bind, l.Uses}))
 	})
 	return l, err
 }

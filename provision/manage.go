@@ -97,7 +97,7 @@ func (s *Service) Revoke(ctx context.Context, actor access.Actor, id, reason str
 		if err := s.Store.Revoke(ctx); err != nil {
 			return err
 		}
-		return s.Store.Append(ctx, provisionEntry(ledger.ProvisionRevoked, *prov, actor, revokedDetails{prov.Number, reason}))
+		return s.Store.Append(ctx, s.provisionEntry(ledger.ProvisionRevoked, *prov, actor, revokedDetails{prov.Number, reason}))
 	})
 }
 
@@ -122,7 +122,7 @@ func (s *Service) Acknowledge(ctx context.Context, actor access.Actor, id string
 		if actor.RecipientID != prov.RecipientID {
 			details.For = prov.RecipientID
 		}
-		return s.Store.Append(ctx, provisionEntry(ledger.Acknowledged, *prov, actor, details))
+		return s.Store.Append(ctx, s.provisionEntry(ledger.Acknowledged, *prov, actor, details))
 	})
 }
 

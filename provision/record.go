@@ -68,7 +68,13 @@ type Record struct {
 
 // retention is how long the record of a provision must stay: the longest of the
 // duties it serves, counted from the end of the provision.
-func retention(until time.Time) time.Time { return until.AddDate(ledger.DefaultRetentionYears, 0, 0) }
+func retention(keep func(models.DataClass) int, class models.DataClass, until time.Time) time.Time {
+	years := ledger.DefaultRetentionYears
+	if keep != nil {
+		years = keep(class)
+	}
+	return until.AddDate(years, 0, 0)
+}
 
 // record writes down a provision that is about to be made.
 func (s *Service) record(prov models.Provision, req models.Request, g ground, noticeCopy string) Record {
@@ -88,7 +94,7 @@ func (s *Service) record(prov models.Provision, req models.Request, g ground, no
 		NoticeID: g.notice.ID, NoticeVersion: g.notice.Version, NoticeDay: s.day(g.notice.PublishedAt),
 		NoticeCopy: noticeCopy, Source: g.ds.SourceKind,
 		RequestID: req.ID, Frozen: req.Frozen, Operator: req.RequestedBy, Approver: prov.IssuedBy,
-		Independence: prov.Independence, Until: prov.Until, RetentionUntil: retention(prov.Until),
+		Independence: prov.Independence, Until: prov.Until, RetentionUntil: retention(s.Keep, prov.Class, prov.Until),
 	}
 	for _, ref := range req.References {
 		r.References = append(r.References, factRef(ref))

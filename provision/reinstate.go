@@ -41,7 +41,7 @@ func (s *Service) Reinstate(ctx context.Context, actor access.Actor, id, reason 
 			return err
 		}
 		prov.State = models.ProvisionIssued
-		return s.Store.Append(ctx, provisionEntry(ledger.ProvisionReinstated, *prov, actor,
+		return s.Store.Append(ctx, s.provisionEntry(ledger.ProvisionReinstated, *prov, actor,
 			reinstatedDetails{prov.Number, reason, prov.ManifestSHA256, independence}))
 	})
 }

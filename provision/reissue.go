@@ -54,7 +54,7 @@ func (s *Service) Reissue(ctx context.Context, actor access.Actor, id, key strin
 		if err := s.Store.Revoke(ctx); err != nil { // transfers of the old parcel stop
 			return err
 		}
-		entry = provisionEntry(ledger.ProvisionReissued, *current, actor, rec)
+		entry = s.provisionEntry(ledger.ProvisionReissued, *current, actor, rec)
 		entry.IDs["second"] = req.RequestedBy
 		return s.Store.Append(ctx, entry)
 	})

@@ -130,8 +130,11 @@ type Service struct {
 	// 5 s. Without one the provision stands all the same, and the receipt is made
 	// when it is needed.
 	ReceiptWait time.Duration
-	Now         func() time.Time
-	Rand        io.Reader
+	// Keep is how long records of a class are kept after the end of the provision,
+	// in years; nil means ledger.DefaultRetentionYears.
+	Keep func(class models.DataClass) int
+	Now  func() time.Time
+	Rand io.Reader
 	// Zone is where dates that people give begin and end.
 	Zone *time.Location
 	// FiscalYearStart is the month in which running numbers start again; zero

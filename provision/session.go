@@ -157,7 +157,7 @@ func (s *Links) spend(ctx context.Context, p LinkPage, session models.DownloadSe
 		if err := s.Store.AddDownloadSession(ctx, session); err != nil {
 			return err
 		}
-		entry := linkEntry(ledger.DownloadOpened, p.Link, prov, actorID,
+		entry := s.linkEntry(ledger.DownloadOpened, p.Link, prov, actorID,
 			openedDetails{session.Holder, p.Link.Bind, session.Address, session.Agent})
 		entry.IDs["session"] = session.ID
 		return s.Store.Append(ctx, entry)

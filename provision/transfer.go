@@ -262,7 +262,7 @@ func (s *Links) close(ctx context.Context, session models.DownloadSession, d clo
 		if err != nil {
 			return err
 		}
-		entry := linkEntry(ledger.DownloadClosed, link, prov, "system", d)
+		entry := s.linkEntry(ledger.DownloadClosed, link, prov, "system", d)
 		entry.IDs["session"] = session.ID
 		return s.Store.Append(ctx, entry)
 	})

@@ -14,7 +14,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.noticeCommand(), c.requestCommand(), c.provisionCommand(), c.linkCommand(),
 		c.eventsCommand(), c.webhookCommand(),
 		c.reportCommand(),
-		c.disposalCommand(),
 		c.auditCommand(),
+		c.disposalCommand(), c.retentionCommand(),
 	}
 }

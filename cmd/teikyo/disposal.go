@@ -19,7 +19,8 @@ import (
 func (a *app) openDisposals() {
 	a.disposals = &disposal.Service{
 		Store: a.db, Objects: a.objects, People: a.access, Receipts: a.db, Keys: a.keys, Organisation: a.cfg.Issuer.Name,
-		Now: a.clock.Now, Rand: a.rand, Zone: a.zone, Failed: func(err error) { a.log.Error("disposal", "error", err) },
+		Now: a.clock.Now, Rand: a.rand, Zone: a.zone, Alone: !a.db.Shared(),
+		Failed: func(err error) { a.log.Error("disposal", "error", err) },
 	}
 	a.loops = append(a.loops, a.disposals.Run)
 }
@@ -31,7 +32,7 @@ var disposalFields = []string{
 
 func (c *cli) disposalCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "disposal", Short: "Destroy what must not be kept, by two people", Args: noArgs, RunE: showHelp}
-	cmd.AddCommand(c.disposalList(), c.disposalShow(), c.disposalHold(),
+	cmd.AddCommand(c.disposalList(), c.disposalPropose(), c.disposalShow(), c.disposalHold(),
 		c.disposalDecide("confirm", "Let what another person proposed be destroyed; it cannot be undone", false),
 		c.disposalDecide("reject", "Refuse a disposal, or take it back", true), c.disposalCertificate())
 	return cmd
@@ -96,9 +97,12 @@ func (c *cli) propose(cmd *cobra.Command, path, reason string) error {
 
 func (c *cli) disposalList() *cobra.Command {
 	var page pageFlags
-	var state string
-	cmd := &cobra.Command{Use: "list", Short: "List disposals", Args: noArgs,
+	var state, year string
+	cmd := &cobra.Command{Use: "list", Short: "List disposals, or with --year what is due", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if year != "" {
+				return c.disposalDue(cmd, year)
+			}
 			q := page.query()
 			setQuery(q, "state", state)
 			answer, err := c.send(cmd, "GET", "/disposals?"+q.Encode(), nil)
@@ -108,6 +112,7 @@ func (c *cli) disposalList() *cobra.Command {
 			return c.table(answer, "id", "kind", "year", "state", "proposed_at", "reason")
 		}}
 	page.register(cmd)
+	cmd.Flags().StringVar(&year, "year", "", "what is due by the end of this year")
 	cmd.Flags().StringVar(&state, "state", "", "those in one state: proposed, confirmed, done, rejected")
 	return cmd
 }

@@ -38,7 +38,7 @@ func (a *app) openServices(ctx context.Context) error {
 		return err
 	}
 	a.openDisposals()
-	return nil
+	return a.openRetention(ctx)
 }
 
 func (a *app) openProvisions() error {

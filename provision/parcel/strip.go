@@ -10,16 +10,11 @@ import (
 	"teikyo/storage"
 )
 
-// Strip copies the pack of a provision without its headers, in which the file
+// Strip copies the pack of a provision to a new key without its headers, in which the file
 // keys are wrapped to the recipient's key: what is left are the documents, as
 // evidence of what was given. The old object is the caller's to delete, once a
 // row names the new one.
-func Strip(ctx context.Context, objects storage.Store, rand io.Reader, prov models.Provision) (Pack, error) {
-	key, err := storage.NewKey(rand)
-	if err != nil {
-		return Pack{}, models.Wrap(models.Internal, err, "no randomness for a storage key")
-	}
-	key += KeySuffix
+func Strip(ctx context.Context, objects storage.Store, key string, prov models.Provision) (Pack, error) {
 	headers := int64(prov.FileCount) * int64(prov.HeaderSize)
 	body, err := objects.Open(ctx, prov.PackKey, headers, -1)
 	if err != nil {

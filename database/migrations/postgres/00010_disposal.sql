@@ -15,7 +15,9 @@ CREATE TABLE disposals (
     independence TEXT    NOT NULL,
     finished_at  BIGINT NOT NULL,
     certificate  BYTEA   NOT NULL, -- canonical JSON; empty until done
-    signature    TEXT    NOT NULL -- OpenSSH signature of it
+    signature    TEXT    NOT NULL, -- OpenSSH signature of it
+    lease_by     TEXT    NOT NULL DEFAULT '', -- the process that carries it out
+    lease_until  BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX disposals_proposed ON disposals (proposed_at, id);
 CREATE TABLE disposal_items (
@@ -48,8 +50,11 @@ CREATE TABLE retention_periods (
     set_at BIGINT NOT NULL,
     reason TEXT    NOT NULL
 );
+-- Ended downloads whose address and program are still known.
+CREATE INDEX download_sessions_closed ON download_sessions (closed_at) WHERE closed_at > 0 AND (address <> '' OR agent <> '');
 
 -- +goose Down
+DROP INDEX download_sessions_closed;
 DROP TABLE retention_periods;
 DROP TABLE doomed_objects;
 DROP TABLE disposal_items;
