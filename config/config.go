@@ -79,6 +79,12 @@ type Webhooks struct {
 type Database struct {
 	// URL is sqlite:PATH or postgres://…. Default: teikyo.db in the data folder.
 	URL Secret `koanf:"url"`
+	// PasswordFile holds the password of PostgreSQL when the URL has none; a line
+	// end after it does not count. Default: none, and PGPASSFILE counts.
+	PasswordFile string `koanf:"password_file"`
+	// MaxConnections is how many connections to PostgreSQL this node opens at
+	// most, at least 8. Default: 20.
+	MaxConnections int `koanf:"max_connections"`
 }
 
 // Issuer is the organisation that runs the server.
@@ -128,6 +134,7 @@ func (c Config) WithDefaults() Config {
 	orDefault(&c.Listen, "127.0.0.1:8080")
 	orDefault(&c.FiscalYearStart, 4)
 	orDefault(&c.DrainTimeout, time.Minute)
+	orDefault(&c.Database.MaxConnections, 20)
 	orDefault(&c.Links.TTL, 72*time.Hour)
 	orDefault(&c.Links.MaxTTL, 720*time.Hour)
 	orDefault(&c.Log.Level, "info")

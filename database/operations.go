@@ -31,6 +31,28 @@ func OpenReadOnly(ctx context.Context, path string) (*DB, error) {
 	return nil, err
 }
 
+// OpenPostgresReadOnly is OpenReadOnly for PostgreSQL: nothing can be written
+// over its connections.
+func OpenPostgresReadOnly(ctx context.Context, opts Options) (*DB, error) {
+	db := &DB{opts: opts, postgres: true, turn: make(chan struct{}, 1)}
+	pool, err := db.openPool("5min", 4, "default_transaction_read_only", "on")
+	if err != nil {
+		return nil, err
+	}
+	db.write, db.read = pool, pool
+	db.dead.set(models.Errorf(models.Unavailable, "the database was opened for reading alone"))
+	var found bool
+	err = scanRow(pool.WithContext(ctx).Raw("SELECT to_regclass('ledger_head') IS NOT NULL"), &found)
+	if err == nil && !found {
+		err = models.Errorf(models.Integrity, "the database of database.url holds no ledger")
+	}
+	if err != nil {
+		db.Close()
+		return nil, translate(err, "the database cannot be read")
+	}
+	return db, nil
+}
+
 func openReadOnly(ctx context.Context, path, mode string) (*DB, error) {
 	q := url.Values{"_pragma": {"busy_timeout(10000)", "query_only(1)", "cache_size(-16000)"}}
 	if mode == "immutable" {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -61,7 +62,8 @@ func (db *DB) openPostgres(ctx context.Context) error {
 
 // openPool opens connections whose transactions the server ends when nothing
 // comes for that long: a node that hangs must not hold up the others.
-func (db *DB) openPool(idleInTransaction string, conns int) (*gorm.DB, error) {
+// more are further settings, a name and a value each.
+func (db *DB) openPool(idleInTransaction string, conns int, more ...string) (*gorm.DB, error) {
 	cfg, err := postgresConfig(db.opts.URL, db.opts.Password)
 	if err != nil {
 		return nil, err
@@ -70,6 +72,12 @@ func (db *DB) openPool(idleInTransaction string, conns int) (*gorm.DB, error) {
 		"idle_in_transaction_session_timeout": idleInTransaction, "statement_timeout": "60s", "lock_timeout": "30s",
 	} {
 		cfg.RuntimeParams[name] = value
+	}
+	for setting := range slices.Chunk(more, 2) {
+		cfg.RuntimeParams[setting[0]] = setting[1]
+	}
+	if len(more) > 0 { // for reading, a standby will do
+		cfg.ValidateConnect = nil
 	}
 	raw := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(keepCommitsSafe))
 	raw.SetMaxOpenConns(conns)

@@ -92,7 +92,7 @@ type app struct {
 func newApp(ctx context.Context, cfg config.Config, sys system) (*app, error) {
 	a := &app{system: sys, cfg: cfg.WithDefaults(), fatal: make(chan error, 1), metrics: newMetrics()}
 	steps := []func(context.Context) error{
-		a.openFolder, a.openListener, a.openDatabase, a.openKeys, a.openLedger, a.openObjects,
+		a.openFolder, a.openListener, a.openDatabase, a.openIdentity, a.openObjects,
 		a.openServices, a.openHandler,
 	}
 	for _, step := range steps {
@@ -177,15 +177,13 @@ func (a *app) address() string {
 }
 
 func (a *app) openDatabase(ctx context.Context) error {
-	url := a.cfg.Database.URL.Reveal()
-	if url == "" {
-		url = "sqlite:" + a.folder.Path(datadir.DatabaseFile)
+	opts, err := databaseOptions(a.cfg)
+	if err != nil {
+		return err
 	}
-	db, err := database.Open(ctx, database.Options{
-		URL: url, Rand: a.rand, Now: a.clock.Now, Log: a.log, Gate: a.gate,
-		Fatal: func(err error) { a.fatal <- err },
-	})
-	a.db = db
+	opts.Rand, opts.Now, opts.Log, opts.Gate = a.rand, a.clock.Now, a.log, a.gate
+	opts.Fatal = func(err error) { a.fatal <- err }
+	a.db, err = database.Open(ctx, opts)
 	return err
 }
 
@@ -231,7 +229,7 @@ func (a *app) openLedger(ctx context.Context) error {
 		return startRefused(err)
 	}
 	a.publisher = checkpoints.NewPublisher(checkpoints.Config{
-		Signer: signer, Second: a.second, Hashes: hashes, Published: published, Now: a.clock.Now,
+		Signer: signer, Second: a.shared(), Hashes: hashes, Published: published, Now: a.clock.Now, Poll: a.pollEvery(),
 		Head: func(ctx context.Context) (tlog.Tree, error) {
 			head, err := a.db.Head(ctx)
 			return head.Tree(), err

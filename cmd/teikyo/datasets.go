@@ -16,9 +16,12 @@ func (a *app) openDatasets(ctx context.Context) {
 	a.datasets = &dataset.Service{
 		Store: a.db, Objects: a.objects, KEK: a.kek, People: a.access, Now: a.clock.Now, Rand: a.rand, Zone: a.zone,
 	}
-	swept, err := a.datasets.SweepAtStart(ctx)
+	swept, err := a.sweepStart(ctx)
 	a.logSweep(swept, err)
 	a.loops = append(a.loops, a.sweepDatasets)
+	if onPostgres(a.cfg) {
+		a.loops = append(a.loops, a.watchIssuer)
+	}
 }
 
 // sweepDatasets sweeps now and then until ctx ends.
@@ -30,7 +33,7 @@ func (a *app) sweepDatasets(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-ticker.C:
-			swept, err := a.datasets.Sweep(ctx)
+			swept, err := a.sweepAlone(ctx)
 			a.logSweep(swept, err)
 		}
 	}

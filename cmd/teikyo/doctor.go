@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"teikyo/config"
-	"teikyo/database"
 	"teikyo/internal/clock"
 	"teikyo/internal/datadir"
 	"teikyo/models"
@@ -217,14 +216,10 @@ func (d *doctor) space() {
 
 // clock compares the machine's clock with the newest ledger entry.
 func (d *doctor) clock(ctx context.Context) {
-	path, err := sqlitePath(d.cfg)
-	if err != nil {
+	if info, err := os.Stat(sqlitePath(d.cfg)); !onPostgres(d.cfg) && (err != nil || info.Size() == 0) {
 		return
 	}
-	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
-		return
-	}
-	db, err := database.OpenReadOnly(ctx, path)
+	db, err := openReadOnly(ctx, d.cfg)
 	if err != nil {
 		d.note("database", doctorProblem, "%s", messageOf(err))
 		return

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -114,11 +113,7 @@ func withLedger(ctx context.Context, cfg config.Config, use func(ctx context.Con
 	if info, err := os.Stat(cfg.Data); err == nil && info.Mode().IsRegular() {
 		return withExport(ctx, cfg.Data, info.Size(), use)
 	}
-	path, err := sqlitePath(cfg)
-	if err != nil {
-		return err
-	}
-	db, err := database.OpenReadOnly(ctx, path)
+	db, err := openReadOnly(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -140,18 +135,6 @@ func withExport(ctx context.Context, path string, size int64, use func(ctx conte
 		return models.Wrap(models.Integrity, nil, path+": "+err.Error())
 	}
 	return err
-}
-
-func sqlitePath(cfg config.Config) (string, error) {
-	url := cfg.Database.URL.Reveal()
-	if url == "" {
-		return filepath.Join(cfg.Data, datadir.DatabaseFile), nil
-	}
-	path, ok := strings.CutPrefix(url, "sqlite:")
-	if !ok {
-		return "", models.Errorf(models.Invalid, "a ledger in PostgreSQL is verified from a file: teikyo ledger export -o FILE, then --data FILE")
-	}
-	return path, nil
 }
 
 // options gathers the issuer's keys, the second place's newest checkpoint, and

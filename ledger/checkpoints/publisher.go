@@ -41,6 +41,9 @@ type Config struct {
 	Published ledger.Checkpoint
 	Now       func() time.Time // nil: time.Now
 	MaxLag    time.Duration    // zero: DefaultMaxLag
+	// Poll is how often the head is read although nobody told of a commit,
+	// because other servers commit too; zero: never.
+	Poll time.Duration
 }
 
 // Publisher signs the tree after commits and brings the checkpoint to the second
@@ -86,6 +89,9 @@ func (p *Publisher) Run(ctx context.Context) error {
 			return err
 		}
 		var again <-chan time.Time
+		if p.c.Poll > 0 {
+			again = time.After(p.c.Poll)
+		}
 		if err != nil {
 			again = time.After(retry)
 			retry = min(2*retry, lastRetry)
@@ -109,6 +115,10 @@ func (p *Publisher) Run(ctx context.Context) error {
 // every one.
 func (p *Publisher) Committed(tree tlog.Tree) {
 	p.saw(tree, p.c.Now())
+	p.wake()
+}
+
+func (p *Publisher) wake() {
 	select {
 	case p.signal <- struct{}{}:
 	default:
@@ -222,6 +232,7 @@ func (p *Publisher) Wait(ctx context.Context, index int64) ([]byte, error) {
 		if refused != nil {
 			return nil, refused
 		}
+		p.wake() // the entry may be of another server
 		select {
 		case <-advanced:
 		case <-ctx.Done():

@@ -1,0 +1,304 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// twoNodes is a world of two servers on one PostgreSQL behind a balancer.
+type twoNodes struct {
+	*world
+	balancer  *balancer
+	addresses [2]string
+	second    *process
+}
+
+func newTwoNodes(t *testing.T) *twoNodes {
+	t.Helper()
+	w := postgresWorld(t)
+	n := &twoNodes{world: w, addresses: [2]string{w.door.leadsTo(), ""}}
+	w.shareObjects(n.secondData())
+	n.balancer = newBalancer(t)
+	n.startSecond()
+	w.door.lead(n.balancer.address())
+	t.Cleanup(func() {
+		if n.second != nil {
+			_ = n.second.end(os.Kill)
+		}
+	})
+	return n
+}
+
+func (n *twoNodes) secondData() string { return filepath.Join(n.dir, "data-2") }
+
+func (n *twoNodes) startSecond(more ...string) {
+	n.t.Helper()
+	p, address, err := startProcess(n.secondCommand(more...))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.second, n.addresses[1] = p, address
+	n.lead()
+}
+
+func (n *twoNodes) secondCommand(more ...string) *exec.Cmd {
+	n.t.Helper()
+	program, err := exec.LookPath("teikyo")
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	args := append([]string{"serve", "--data", n.secondData(), "--listen", "127.0.0.1:0", "--public-url", n.door.url()}, n.flags...)
+	cmd := exec.Command(program, append(args, more...)...)
+	cmd.Env, cmd.Dir = n.env, n.dir
+	return cmd
+}
+
+// lead leads people to both nodes.
+func (n *twoNodes) lead() { n.balancer.lead(n.addresses[0], n.addresses[1]) }
+
+// many does something that many times, so many at once.
+func many(count, atOnce int, do func(i int)) {
+	var all sync.WaitGroup
+	turn := make(chan struct{}, atOnce)
+	for i := range count {
+		all.Go(func() {
+			turn <- struct{}{}
+			defer func() { <-turn }()
+			do(i)
+		})
+	}
+	all.Wait()
+}
+
+// Two nodes serve 100 provisions and 200 downloads at once. One is killed
+// meanwhile: nothing that was answered is lost, downloads go on at the other, and
+// the ledger is one chain without a gap.
+func TestTwoNodesOneIsKilled(t *testing.T) {
+	t.Parallel()
+	provisions, downloads := 100, 200
+	if testing.Short() {
+		provisions, downloads = 10, 20
+	}
+	n := newTwoNodes(t)
+	n.notice()
+	r := n.partner("Keio")
+	ds := n.register("Visits", n.table("source/visits.csv", 200_000))
+	issuer := n.issuerFile()
+	ids := make([]string, provisions)
+	many(provisions, 16, func(i int) {
+		request := n.mustRetry(n.mori, "request", "create", "--dataset", ds, "--recipient", r.id, "--agreement", r.number, "--purpose", r.purpose,
+			"--words", fmt.Sprintf("study number %d", i), "--method", "download", "--key", r.key, "--until", day(90))["id"].(string)
+		answer := n.mustRetry(n.alice, "request", "approve", request, "--reason", "fits the agreement")
+		if p, ok := answer["provision"].(map[string]any); ok {
+			ids[i] = p["id"].(string)
+		}
+	})
+	links := make([]string, downloads)
+	many(downloads, 8, func(i int) {
+		_, links[i] = n.link(ids[i%provisions])
+	})
+	var once sync.Once
+	many(downloads, 16, func(i int) {
+		if i >= downloads/3 {
+			once.Do(func() { _ = n.second.end(os.Kill) })
+		}
+		dir := filepath.Join(r.user.home, fmt.Sprintf("parcel-%d", i))
+		args := []string{"get", links[i], "-o", dir, "-i", r.identity, "--issuer", issuer, "--json"}
+		code, out, errOut := r.desk.try("", args...)
+		if code == 8 {
+			code, out, errOut = r.desk.try("", args...)
+		}
+		if code != 0 {
+			t.Errorf("download %d: exit %d\n%s%s", i, code, out, errOut)
+			return
+		}
+		n.wantVerified(r, dir)
+	})
+	n.second = nil
+	n.oneChain(ids, downloads)
+
+	n.startSecond() // and with both again, everything is there
+	for _, id := range ids[:3] {
+		n.mori.json("provision", "show", id)
+	}
+	n.oneChain(ids, downloads)
+}
+
+// mustRetry runs a command and repeats it while the server is out of reach.
+func (n *twoNodes) mustRetry(p *person, args ...string) map[string]any {
+	n.t.Helper()
+	for range 5 {
+		code, out, errOut := p.try("", append(args, "--json")...)
+		switch code {
+		case 0:
+			return document(n.t, out)
+		case 8:
+		default:
+			n.t.Errorf("teikyo %s: exit %d\n%s%s", strings.Join(args, " "), code, out, errOut)
+			return nil
+		}
+	}
+	n.t.Errorf("teikyo %s: no answer", strings.Join(args, " "))
+	return nil
+}
+
+// oneChain verifies the ledger and looks for an entry of each provision, and of
+// at least so many downloads.
+func (n *twoNodes) oneChain(provisions []string, downloads int) {
+	n.t.Helper()
+	n.verifyLedger(n.flags...)
+	issued := n.entries("provision.issued")
+	numbers := map[any]bool{}
+	for _, id := range provisions {
+		if issued[id] != 1 {
+			n.t.Errorf("%s has %d entries", id, issued[id])
+		}
+		numbers[n.mori.json("provision", "show", id)["number"]] = true
+	}
+	if len(issued) != len(provisions) || len(numbers) != len(provisions) {
+		n.t.Errorf("%d entries, %d numbers for %d provisions", len(issued), len(numbers), len(provisions))
+	}
+	opened := 0
+	for _, count := range n.entries("download.opened") {
+		opened += count
+	}
+	if opened < downloads {
+		n.t.Errorf("%d sessions are recorded for %d downloads", opened, downloads)
+	}
+}
+
+// entries counts the entries of a kind by their provision.
+func (n *twoNodes) entries(kind string) map[string]int {
+	n.t.Helper()
+	found, after := map[string]int{}, ""
+	for {
+		args := []string{"ledger", "list", "--kind", kind, "--limit", "200"}
+		if after != "" {
+			args = append(args, "--after", after)
+		}
+		list := n.alice.json(args...)
+		for _, item := range list["items"].([]any) {
+			found[item.(map[string]any)["ids"].(map[string]any)["provision"].(string)]++
+		}
+		next, _ := list["next"].(string)
+		if next == "" {
+			return found
+		}
+		after = next
+	}
+}
+
+// What ends at one node ends at the other within a second, and counts there: use
+// limits, sessions of people, the delay after wrong passwords.
+func TestTwoNodesShareWhatTheyKnow(t *testing.T) {
+	t.Parallel()
+	n := newTwoNodes(t)
+	n.notice()
+	r := n.partner("Keio")
+	provision := n.provide(n.register("Visits", n.table("source/visits.csv", 8<<20)), r)
+
+	n.balancer.lead(n.addresses[0])
+	id, link := n.link(provision, "--uses", "1")
+	n.balancer.lead(n.addresses[1])
+	r.fetch(0, link, "first")
+	n.balancer.lead(n.addresses[0])
+	r.fetch(6, link, "second") // its one use was at the other node
+
+	id, link = n.link(provision)
+	n.balancer.lead(n.addresses[1])
+	client := n.slowClient(r, link)
+	n.balancer.lead(n.addresses[0])
+	n.mori.run(0, "", "link", "revoke", id)
+	client.wantCut()
+
+	n.alice.run(0, "", "user", "disable", r.user.id)
+	n.balancer.lead(n.addresses[1])
+	r.user.run(4, "", "whoami")
+
+	wrong := n.file("wrong-password", []byte("not the password\n"))
+	for i := range 8 {
+		n.balancer.lead(n.addresses[i%2])
+		n.mori.try("", "login", "--email", n.mori.email, "--password-file", wrong)
+	}
+	n.balancer.lead(n.addresses[0])
+	code0, _, said := n.mori.try("", "login", "--email", n.mori.email, "--password-file", n.mori.passwordFile())
+	n.balancer.lead(n.addresses[1])
+	code1, _, _ := n.mori.try("", "login", "--email", n.mori.email, "--password-file", n.mori.passwordFile())
+	if code0 == 0 || code1 == 0 {
+		t.Errorf("no delay after wrong passwords: exit %d and %d\n%s", code0, code1, said)
+	}
+}
+
+// A node without the keys, or with others, does not start.
+func TestNodeWithoutKeysDoesNotStart(t *testing.T) {
+	t.Parallel()
+	n := newTwoNodes(t)
+	if err := n.second.end(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	n.second = nil
+	alone := strangers(t) // keys of another server
+	alone.start()
+	alone.stop()
+	for name, keys := range map[string]string{"none": n.folder("no-keys"), "others": filepath.Join(alone.data, "keys")} {
+		cmd := n.secondCommand("--config", n.file("node-"+name+".yaml", []byte(
+			strings.ReplaceAll(string(n.read(n.flags[1])), filepath.Join(n.dir, "shared/keys"), keys))))
+		if p, _, err := startProcess(cmd); err == nil {
+			t.Errorf("%s: it started", name)
+			_ = p.end(os.Kill)
+		} else if !strings.Contains(err.Error(), "key") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Nodes are restarted one after the other while people download; none fails.
+func TestRollingRestart(t *testing.T) {
+	t.Parallel()
+	n := newTwoNodes(t)
+	n.notice()
+	r := n.partner("Keio")
+	provision := n.provide(n.register("Visits", n.table("source/visits.csv", 4<<20)), r)
+	issuer := n.issuerFile()
+	const downloads = 24
+	links := make([]string, downloads)
+	for i := range links {
+		_, links[i] = n.link(provision)
+	}
+	restarted := make(chan struct{})
+	go func() {
+		defer close(restarted)
+		n.balancer.lead(n.addresses[0])
+		if err := n.second.end(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+		n.startSecond()
+		n.balancer.lead(n.addresses[1])
+		if err := n.server.end(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+		n.start() // leads the door to the first node alone
+		n.addresses[0] = n.door.leadsTo()
+		n.lead()
+		n.door.lead(n.balancer.address())
+	}()
+	many(downloads, 6, func(i int) {
+		dir := filepath.Join(r.user.home, fmt.Sprintf("parcel-%d", i))
+		code, out, errOut := r.desk.try("", "get", links[i], "-o", dir, "-i", r.identity, "--issuer", issuer, "--json")
+		if code != 0 {
+			t.Errorf("download %d: exit %d\n%s%s", i, code, out, errOut)
+			return
+		}
+		n.wantVerified(r, dir)
+	})
+	<-restarted
+	n.verifyLedger(n.flags...)
+}
