@@ -3,14 +3,18 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // twoNodes is a world of two servers on one PostgreSQL behind a balancer.
@@ -63,6 +67,9 @@ func (n *twoNodes) secondCommand(more ...string) *exec.Cmd {
 
 // lead leads people to both nodes.
 func (n *twoNodes) lead() { n.balancer.lead(n.addresses[0], n.addresses[1]) }
+
+// at leads people to one node, without the balancer.
+func (n *twoNodes) at(node int) { n.door.lead(strings.TrimPrefix(n.addresses[node], "http://")) }
 
 // many does something that many times, so many at once.
 func many(count, atOnce int, do func(i int)) {
@@ -205,35 +212,36 @@ func TestTwoNodesShareWhatTheyKnow(t *testing.T) {
 	r := n.partner("Keio")
 	provision := n.provide(n.register("Visits", n.table("source/visits.csv", 8<<20)), r)
 
-	n.balancer.lead(n.addresses[0])
-	id, link := n.link(provision, "--uses", "1")
-	n.balancer.lead(n.addresses[1])
-	r.fetch(0, link, "first")
-	n.balancer.lead(n.addresses[0])
-	r.fetch(6, link, "second") // its one use was at the other node
+	n.at(0)
+	_, once := n.link(provision, "--uses", "1")
+	n.at(1)
+	r.fetch(0, once, "first")
+	n.at(0)
+	r.fetch(6, once, "second") // its one use was at the other node
 
-	id, link = n.link(provision)
-	n.balancer.lead(n.addresses[1])
-	client := n.slowClient(r, link)
-	n.balancer.lead(n.addresses[0])
+	id, link := n.link(provision, "--bind", "login")
+	n.at(1)
+	slow := n.slowClient(r, link)
+	n.at(0)
 	n.mori.run(0, "", "link", "revoke", id)
-	client.wantCut()
+	slow.late.Store(time.Now().Add(time.Second).UnixNano())
+	if got := <-slow.end; !errors.Is(got.err, syscall.ECONNRESET) || got.late > 2*slow.window || got.all == 0 {
+		t.Errorf("%d bytes, %d of them late, then %v", got.all, got.late, got.err)
+	}
 
 	n.alice.run(0, "", "user", "disable", r.user.id)
-	n.balancer.lead(n.addresses[1])
+	n.at(1)
 	r.user.run(4, "", "whoami")
 
-	wrong := n.file("wrong-password", []byte("not the password\n"))
-	for i := range 8 {
-		n.balancer.lead(n.addresses[i%2])
-		n.mori.try("", "login", "--email", n.mori.email, "--password-file", wrong)
+	body := `{"email":"nobody@example.jp","password":"a wrong password"}`
+	var answers []int
+	for i := range 8 { // five are free, wherever they come
+		n.at(i % 2)
+		status, _ := n.mori.call("POST", "/api/v1/sessions", map[string]string{"Content-Type": "application/json"}, strings.NewReader(body))
+		answers = append(answers, status)
 	}
-	n.balancer.lead(n.addresses[0])
-	code0, _, said := n.mori.try("", "login", "--email", n.mori.email, "--password-file", n.mori.passwordFile())
-	n.balancer.lead(n.addresses[1])
-	code1, _, _ := n.mori.try("", "login", "--email", n.mori.email, "--password-file", n.mori.passwordFile())
-	if code0 == 0 || code1 == 0 {
-		t.Errorf("no delay after wrong passwords: exit %d and %d\n%s", code0, code1, said)
+	if slices.Contains(answers[:5], http.StatusTooManyRequests) || slices.Contains(answers[6:], http.StatusUnauthorized) {
+		t.Errorf("answers to wrong passwords: %v", answers)
 	}
 }
 

@@ -59,7 +59,7 @@ func TestMainJobOnPostgres(t *testing.T) {
 	w.verifyLedger(append([]string{"--receipt", receipt}, w.flags...)...)
 	w.alice.run(0, "", "ledger", "checkpoint")
 	w.alice.run(0, "", "ledger", "proof", "3")
-	w.alice.run(0, "", append([]string{"doctor", "--data", w.data}, w.flags...)...)
+	w.alice.run(3, "", append([]string{"doctor", "--data", w.data}, w.flags...)...)
 	w.stop()
 
 	w.verifyLedger(append([]string{"--receipt", receipt}, w.flags...)...)
