@@ -124,7 +124,7 @@ func (db *DB) commitFault(c *change, err error) error {
 	if errors.As(err, &lite) {
 		switch lite.Code() & 0xff {
 		case sqliteFull, sqliteBusy, sqliteReadOnly:
-			c.tx.Rollback()
+			_ = c.raw.Rollback()
 			return translate(err, "")
 		}
 	}

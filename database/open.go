@@ -112,7 +112,7 @@ func (db *DB) prepareWriting(ctx context.Context) error {
 	if err != nil {
 		return translate(err, "the database cannot be opened")
 	}
-	db.sole = &soleWriter{conn}
+	db.sole = newSoleWriter(conn)
 	db.ledgerSQL, err = db.prepareLedger(ctx, conn)
 	return err
 }

@@ -25,6 +25,63 @@ type transaction interface {
 // change runs to its end whatever its context does.
 type soleWriter struct {
 	*sql.Conn
+	prepared map[string]*sql.Stmt // GORM's statements, kept from one transaction to the next
+}
+
+// keptStatements is how many statements stay prepared. Each list of another length
+// makes one of its own, so there must be a limit.
+const keptStatements = 300
+
+func newSoleWriter(conn *sql.Conn) *soleWriter {
+	return &soleWriter{Conn: conn, prepared: map[string]*sql.Stmt{}}
+}
+
+// Close gives the connection back.
+func (w *soleWriter) Close() error {
+	w.forget()
+	return w.Conn.Close()
+}
+
+func (w *soleWriter) forget() {
+	for query, stmt := range w.prepared {
+		_ = stmt.Close()
+		delete(w.prepared, query)
+	}
+}
+
+// statement is a query that is prepared once. Preparing took as long as running
+// it. Rows of a query must be read to their end before the same one runs again.
+func (w *soleWriter) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	if stmt, ok := w.prepared[query]; ok {
+		return stmt, nil
+	}
+	stmt, err := w.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if len(w.prepared) == keptStatements {
+		w.forget()
+	}
+	w.prepared[query] = stmt
+	return stmt, nil
+}
+
+// ExecContext implements gorm.ConnPool.
+func (w *soleWriter) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	stmt, err := w.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.ExecContext(ctx, args...)
+}
+
+// QueryContext implements gorm.ConnPool.
+func (w *soleWriter) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	stmt, err := w.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(ctx, args...)
 }
 
 // begin opens the transaction. One that an error left open is given up first.

@@ -93,7 +93,7 @@ func (db *DB) transact(ctx context.Context, c *change, fn func(ctx context.Conte
 	done := false
 	defer func() {
 		if !done { // fn failed or panicked
-			c.tx.Rollback()
+			_ = c.raw.Rollback()
 		}
 	}()
 	if err := fn(context.WithValue(ctx, changeKey{}, c)); err != nil {
@@ -104,7 +104,7 @@ func (db *DB) transact(ctx context.Context, c *change, fn func(ctx context.Conte
 		return ledgerTree{}, err
 	}
 	done = true
-	if err := c.tx.Commit().Error; err != nil {
+	if err := c.raw.Commit(); err != nil {
 		if err := db.commitFault(c, err); err != nil {
 			return ledgerTree{}, err
 		}
