@@ -84,7 +84,7 @@ type revokedDetails struct {
 
 // endProvision revokes a provision and leaves of its pack the documents alone.
 func (s *Service) endProvision(ctx context.Context, d models.Disposal, item models.DisposalItem, p models.Provision) error {
-	if p.HeaderSize == 0 && p.State != models.ProvisionIssued {
+	if p.HeaderSize == 0 && models.CheckTransition(p.State, models.ProvisionRevoked) != nil {
 		return nil
 	}
 	key, err := s.doomedKey(ctx, item)
@@ -146,7 +146,7 @@ func (s *Service) replacePack(ctx context.Context, d models.Disposal, item model
 }
 
 func (s *Service) revoke(ctx context.Context, d models.Disposal, p *models.Provision) error {
-	if p.State != models.ProvisionIssued {
+	if models.CheckTransition(p.State, models.ProvisionRevoked) != nil {
 		return nil
 	}
 	p.State, p.RevokedBy, p.RevokedAt, p.RevokeReason = models.ProvisionRevoked, d.ProposedBy, s.now(), "the data was destroyed"

@@ -77,6 +77,7 @@ func (f *failing) Update(ctx context.Context, fn func(ctx context.Context) error
 type house struct {
 	t       testing.TB
 	dir     string
+	url     string
 	db      *database.DB
 	store   *failing
 	objects *storagetest.Faulty
@@ -92,7 +93,13 @@ type house struct {
 
 func setup(t testing.TB) *house {
 	t.Helper()
-	h := &house{t: t, dir: t.TempDir(), place: &ledgertest.Place{}, now: time.Date(2026, 4, 1, 9, 0, 0, 0, time.UTC)}
+	return setupOn(t, "")
+}
+
+// setupOn is setup on a database server; an empty address means SQLite.
+func setupOn(t testing.TB, url string) *house {
+	t.Helper()
+	h := &house{t: t, url: url, dir: t.TempDir(), place: &ledgertest.Place{}, now: time.Date(2026, 4, 1, 9, 0, 0, 0, time.UTC)}
 	h.open()
 	h.users()
 	t.Cleanup(func() { h.close() })
@@ -114,8 +121,12 @@ func (h *house) pass(years, days int) {
 
 func (h *house) open() {
 	h.t.Helper()
+	url := h.url
+	if url == "" {
+		url = "sqlite:" + filepath.Join(h.dir, "teikyo.db")
+	}
 	db, err := database.Open(context.Background(), database.Options{
-		URL: "sqlite:" + filepath.Join(h.dir, "teikyo.db"), Rand: rand.Reader, Now: h.clock,
+		URL: url, Rand: rand.Reader, Now: h.clock,
 	})
 	h.must(err)
 	objects, err := disk.New(filepath.Join(h.dir, "objects"))
@@ -329,4 +340,10 @@ func wantKind(t testing.TB, err error, kind models.ErrorKind, words string) {
 	if !models.IsKind(err, kind) || !strings.Contains(err.Error(), words) {
 		t.Fatalf("got %v of kind %q, want %q of kind %q", err, models.KindOf(err), words, kind)
 	}
+}
+
+// checkLedger verifies the ledger and the manifests in it.
+func (h *house) checkLedger() {
+	h.t.Helper()
+	ledgertest.CheckLedger(h.t, h.db, ledger.VerifyOptions{Manifest: h.db.ManifestOf, Verifiers: h.verifiers()})
 }
