@@ -16,8 +16,12 @@ func TestEveryWrapHasAShelf(t *testing.T) {
 	t.Parallel()
 	db := openTest(t)
 	var tables []string
-	err := db.read.Raw("SELECT CASE c.name WHEN 'old_kek_id' THEN m.name || '_old' ELSE m.name END FROM sqlite_master m JOIN pragma_table_info(m.name) c " +
-		"WHERE m.type = 'table' AND c.name LIKE '%kek_id' AND m.name <> 'kek_holders' ORDER BY 1").Scan(&tables).Error
+	columns := "SELECT m.name AS tab, c.name AS col FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'"
+	if db.isPostgres() {
+		columns = "SELECT table_name AS tab, column_name AS col FROM information_schema.columns WHERE table_schema = current_schema()"
+	}
+	err := db.read.Raw("SELECT CASE col WHEN 'old_kek_id' THEN tab || '_old' ELSE tab END FROM (" + columns + ") c " +
+		"WHERE col LIKE '%kek_id' AND tab <> 'kek_holders' ORDER BY 1").Scan(&tables).Error
 	if err != nil {
 		t.Fatal(err)
 	}
