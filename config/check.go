@@ -28,7 +28,7 @@ func wrong(name, format string, args ...any) error {
 // when they are used. Errors say what to write instead.
 func (c Config) Check() error {
 	for _, check := range []func() error{
-		c.checkListen, c.checkPublicURL, c.checkProxies, c.checkEgress, c.checkSyslog, c.checkTimes, c.checkRest,
+		c.checkListen, c.checkPublicURL, c.checkProxies, c.checkEgress, c.checkSyslog, c.checkTimes, c.checkKEK, c.checkRest,
 	} {
 		if err := check(); err != nil {
 			return err

@@ -58,6 +58,7 @@ type Config struct {
 	Egress   Egress   `koanf:"egress"`
 	Webhooks Webhooks `koanf:"webhooks"`
 	Syslog   Syslog   `koanf:"syslog"`
+	KEK      KEK      `koanf:"kek"`
 	Log      Log      `koanf:"log"`
 }
 
@@ -138,6 +139,7 @@ func (c Config) WithDefaults() Config {
 	orDefault(&c.Links.TTL, 72*time.Hour)
 	orDefault(&c.Links.MaxTTL, 720*time.Hour)
 	orDefault(&c.Log.Level, "info")
+	c.KEK = c.KEK.withDefaults()
 	return c
 }
 

@@ -204,7 +204,7 @@ func decodeOne(k *koanf.Koanf, name string) error {
 	if err == nil {
 		return nil
 	}
-	if name == "database.url" { // the value may be a password
+	if name == "database.url" || name == "kek.passphrase" { // the value may be a password
 		return errors.New("it must be a text")
 	}
 	return errors.New(strings.TrimSpace(lastLine(err.Error())))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -56,21 +57,20 @@ func shown(v any) any {
 // Write writes the settings as a configuration file, with where each comes from
 // as a comment.
 func (l Loaded) Write(w io.Writer) error {
-	group := ""
+	var open []string // the groups that the line before stood in
 	for _, s := range l.Settings() {
-		head, name, nested := strings.Cut(s.Name, ".")
-		indent := ""
-		if !nested {
-			name = head
-		} else {
-			indent = "  "
-			if head != group {
-				group = head
-				if _, err := fmt.Fprintf(w, "%s:\n", head); err != nil {
-					return err
-				}
+		parts := strings.Split(s.Name, ".")
+		groups, name := parts[:len(parts)-1], parts[len(parts)-1]
+		for i, group := range groups {
+			if i < len(open) && slices.Equal(open[:i+1], groups[:i+1]) {
+				continue
+			}
+			if _, err := fmt.Fprintf(w, "%s%s:\n", strings.Repeat("  ", i), group); err != nil {
+				return err
 			}
 		}
+		open = groups
+		indent := strings.Repeat("  ", len(groups))
 		if _, err := fmt.Fprintf(w, "%s%s: %s  # %s\n", indent, name, yamlValue(s.Value), s.From); err != nil {
 			return err
 		}

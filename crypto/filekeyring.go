@@ -25,6 +25,7 @@ type FileKeyring struct {
 	redacted
 	dir  string
 	rand io.Reader
+	seal *passphraseSeal // nil: the files are plain
 
 	mu   sync.RWMutex
 	ids  []string
@@ -64,14 +65,19 @@ func OpenKEKFolder(dir string, rand io.Reader) (*FileKeyring, error) {
 }
 
 // Provider implements KEKProvider.
-func (k *FileKeyring) Provider() string { return "file" }
+func (k *FileKeyring) Provider() string {
+	if k.seal != nil {
+		return "passphrase"
+	}
+	return "file"
+}
 
 // Rotate adds a version, which wraps from now on, and returns its id. Rows keep
 // their wraps until they are rewrapped.
 func (k *FileKeyring) Rotate() (string, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.create()
+	return k.create(nil)
 }
 
 // Create implements KEKProvider.
@@ -86,21 +92,32 @@ func (k *FileKeyring) Create(_ context.Context, known []string) (string, error) 
 			return id, nil
 		}
 	}
-	return k.create()
+	return k.create(known)
 }
 
-func (k *FileKeyring) create() (string, error) {
-	file, err := createKeyFile(k.dir, kekKind, k.nextVersion(), k.rand)
+func (k *FileKeyring) create(known []string) (string, error) {
+	version := k.nextVersion(known)
+	if k.seal == nil {
+		file, err := createKeyFile(k.dir, kekKind, version, k.rand)
+		if err != nil {
+			return "", err
+		}
+		return file.id, k.reloadLocked()
+	}
+	file, err := newKeyFile(kekKind, version, k.rand)
 	if err != nil {
+		return "", err
+	}
+	if err := k.seal.write(k.dir, file); err != nil {
 		return "", err
 	}
 	return file.id, k.reloadLocked()
 }
 
 // nextVersion counts on from the newest: older ones may have been destroyed.
-func (k *FileKeyring) nextVersion() int {
+func (k *FileKeyring) nextVersion(known []string) int {
 	next := 1
-	for _, id := range k.ids {
+	for _, id := range append(slices.Clone(k.ids), known...) {
 		number, _, _ := strings.Cut(strings.TrimPrefix(id, kekKind+"-"), "-")
 		if n, err := strconv.Atoi(number); err == nil && n >= next {
 			next = n + 1
@@ -117,7 +134,11 @@ func (k *FileKeyring) Destroy(_ context.Context, id string) error {
 	if !k.holds(id) {
 		return nil
 	}
-	err := removeIfThere(filepath.Join(k.dir, id+keyFileSuffix))
+	suffix := keyFileSuffix
+	if k.seal != nil {
+		suffix = sealedSuffix
+	}
+	err := removeIfThere(filepath.Join(k.dir, id+suffix))
 	if err := errors.Join(err, syncFolder(k.dir)); err != nil {
 		return fmt.Errorf("crypto: destroying the key %s: %w", id, err)
 	}
@@ -144,6 +165,9 @@ func (k *FileKeyring) reload() error {
 }
 
 func (k *FileKeyring) reloadLocked() error {
+	if k.seal != nil {
+		return k.reloadSealed()
+	}
 	files, err := readKeyFiles(k.dir, kekKind)
 	if err != nil {
 		return err
@@ -155,6 +179,30 @@ func (k *FileKeyring) reloadLocked() error {
 			return err
 		}
 		ids, keks[f.id] = append(ids, f.id), v
+	}
+	k.ids, k.keks = ids, keks
+	return nil
+}
+
+// reloadSealed opens only what is new: it takes a second each.
+func (k *FileKeyring) reloadSealed() error {
+	ids, err := sealedIDs(k.dir, kekKind)
+	if err != nil {
+		return err
+	}
+	keks := make(map[string]kekVersion, len(ids))
+	for _, id := range ids {
+		v, ok := k.keks[id]
+		if !ok {
+			file, err := k.seal.read(filepath.Join(k.dir, id+sealedSuffix))
+			if err != nil {
+				return err
+			}
+			if v, err = newKEKVersion(file); err != nil {
+				return err
+			}
+		}
+		keks[id] = v
 	}
 	k.ids, k.keks = ids, keks
 	return nil
@@ -198,6 +246,9 @@ func (k *FileKeyring) CheckValue(id string) (string, error) {
 // version looks at the folder again before it gives up: another process may have
 // rotated.
 func (k *FileKeyring) version(id string) (kekVersion, error) {
+	if !strings.HasPrefix(id, kekKind+"-") {
+		return kekVersion{}, fmt.Errorf("%w: %q", ErrMissingKey, id)
+	}
 	k.mu.RLock()
 	v, ok := k.keks[id]
 	k.mu.RUnlock()

@@ -36,6 +36,16 @@ type keyFile struct {
 }
 
 func createKeyFile(dir, kind string, version int, rand io.Reader) (keyFile, error) {
+	k, err := newKeyFile(kind, version, rand)
+	if err != nil {
+		return keyFile{}, err
+	}
+	line := k.line()
+	defer clear(line)
+	return k, writeDurably(dir, k.id+keyFileSuffix, line)
+}
+
+func newKeyFile(kind string, version int, rand io.Reader) (keyFile, error) {
 	var random [4]byte
 	var k keyFile
 	if _, err := io.ReadFull(rand, random[:]); err != nil {
@@ -45,8 +55,7 @@ func createKeyFile(dir, kind string, version int, rand io.Reader) (keyFile, erro
 		return keyFile{}, fmt.Errorf("crypto: reading randomness for a key: %w", err)
 	}
 	k.id = fmt.Sprintf("%s-%04d-%s", kind, version, hex.EncodeToString(random[:]))
-	line := keyFileVersion + " " + k.id + " " + base64.StdEncoding.EncodeToString(k.secret[:]) + "\n"
-	return k, writeDurably(dir, k.id+keyFileSuffix, []byte(line))
+	return k, nil
 }
 
 // openKeyFolder makes the folder when it is missing and refuses one in which
@@ -89,7 +98,12 @@ func readKeyFile(path string) (keyFile, error) {
 		return keyFile{}, err
 	}
 	defer clear(data)
-	k := keyFile{id: strings.TrimSuffix(filepath.Base(path), keyFileSuffix)}
+	return parseKeyFile(path, keyFileSuffix, data)
+}
+
+// parseKeyFile reads the line of a key file, which names the file too.
+func parseKeyFile(path, suffix string, data []byte) (keyFile, error) {
+	k := keyFile{id: strings.TrimSuffix(filepath.Base(path), suffix)}
 	encoded, ok := strings.CutPrefix(string(data), keyFileVersion+" "+k.id+" ")
 	secret, err := base64.StdEncoding.Strict().DecodeString(strings.TrimSuffix(encoded, "\n"))
 	if !ok || err != nil || len(secret) != len(k.secret) {

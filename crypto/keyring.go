@@ -14,6 +14,9 @@ var (
 	ErrMissingKey = errors.New("crypto: a key-encryption key is missing; restore its file to the keys folder")
 	// ErrUnwrap: a wrapped key was altered, or belongs to another row.
 	ErrUnwrap = errors.New("crypto: a wrapped key was altered or moved to another row")
+	// ErrProvider: the provider of the key-encryption key does not do its work
+	// now. A retry may help.
+	ErrProvider = errors.New("crypto: the provider of the key-encryption key is out of reach")
 )
 
 // KEK wraps small secrets under a versioned key-encryption key (DESIGN.md 3.5).

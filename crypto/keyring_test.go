@@ -151,3 +151,73 @@ func TestDamagedKeyFile(t *testing.T) {
 		}
 	}
 }
+
+// Keys that are sealed by a passphrase open with it alone, and with age.
+func TestSealedKeyring(t *testing.T) {
+	t.Parallel()
+	dir, pass := t.TempDir(), "correct horse battery"
+	open := func(pass string) (*crypto.FileKeyring, error) {
+		return crypto.OpenSealedKEKFolder(dir, pass, 10, rand.Reader)
+	}
+	ring, err := open(pass)
+	check(t, err)
+	id, err := ring.Create(t.Context(), []string{"kek-0004-00000000"})
+	check(t, err)
+	if !strings.HasPrefix(id, "kek-0005-") || ring.Provider() != "passphrase" {
+		t.Errorf("made %s by %s", id, ring.Provider())
+	}
+	wrapped, err := ring.WrapUnder(t.Context(), id, []byte("secret"), []byte("row"))
+	check(t, err)
+	again, err := open(pass)
+	check(t, err)
+	got, err := again.Unwrap(t.Context(), id, wrapped, []byte("row"))
+	if err != nil || string(got) != "secret" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := open("correct horse batteri"); !errors.Is(err, crypto.ErrPassphrase) || strings.Contains(err.Error(), "batteri") {
+		t.Errorf("wrong passphrase: %v", err)
+	}
+	if _, err := open("short"); !errors.Is(err, crypto.ErrPassphrase) {
+		t.Errorf("short passphrase: %v", err)
+	}
+	plain := openKeyring(t, t.TempDir())
+	if _, err := plain.CheckValue(id); !errors.Is(err, crypto.ErrMissingKey) {
+		t.Errorf("without a passphrase: %v", err)
+	}
+	path := filepath.Join(dir, id+".key.age")
+	good, err := os.ReadFile(path)
+	check(t, err)
+	if bytes.Contains(good, []byte("teikyo-key")) || !bytes.HasPrefix(good, []byte("age-encryption.org/v1\n-> scrypt ")) {
+		t.Errorf("%.60q", good)
+	}
+	check(t, os.WriteFile(path, append(good[:len(good)-1:len(good)-1], good[len(good)-1]^1), 0o600))
+	if _, err := open(pass); !errors.Is(err, crypto.ErrKeyFile) {
+		t.Errorf("damaged: %v", err)
+	}
+	check(t, os.WriteFile(path, good, 0o600))
+	check(t, again.Destroy(t.Context(), id))
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("destroyed: %v", err)
+	}
+}
+
+func TestReadSecretFile(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("CREDENTIALS_DIRECTORY", dir)
+	path := filepath.Join(dir, "kek")
+	check(t, os.WriteFile(path, []byte("s3cret\r\nmore\n"), 0o600))
+	for _, name := range []string{path, "credential:kek"} {
+		if got, err := crypto.ReadSecretFile(name); got != "s3cret" || err != nil {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	check(t, os.Chmod(path, 0o640))
+	if _, err := crypto.ReadSecretFile(path); !errors.Is(err, crypto.ErrKeyFileReadable) {
+		t.Errorf("readable: %v", err)
+	}
+	for _, name := range []string{"credential:../kek", "credential:none"} {
+		if _, err := crypto.ReadSecretFile(name); err == nil {
+			t.Errorf("%s is read", name)
+		}
+	}
+}

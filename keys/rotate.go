@@ -104,8 +104,8 @@ func (s *Service) everybodyHas(ctx context.Context, id string) error {
 		select {
 		case <-again.C:
 		case <-limit.C:
-			return models.Errorf(models.Conflict, "the new version %s is made, and not used yet: %s does not have it; copy %s.key from the folder "+
-				"of the keys here to the one there, then run teikyo key rotate again", id, strings.Join(without, ", "), id)
+			return models.Errorf(models.Conflict, "the new version %s is made, and not used yet: %s does not have it; copy its file from the folder "+
+				"of the keys here to the one there, then run teikyo key rotate again", id, strings.Join(without, ", "))
 		case <-ctx.Done():
 			return models.Wrap(models.Unavailable, ctx.Err(), "the rotation was interrupted; run teikyo key rotate again")
 		}

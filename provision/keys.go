@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 
 	"teikyo/crypto"
 	"teikyo/models"
@@ -106,6 +107,9 @@ func (s *Service) unwrap(ctx context.Context, f models.File, sealed models.Seale
 	}
 	copy(payload.PayloadSHA256[:], digest)
 	if file.Key, err = crypto.UnwrapFileKey(ctx, s.KEK, sealed.KEKID, sealed.WrappedKey, payload); err != nil {
+		if errors.Is(err, crypto.ErrProvider) {
+			return file, models.Wrap(models.Unavailable, err, "the provider of the server's keys does not answer; try again")
+		}
 		return file, models.Wrap(models.Integrity, err, "the key of a file cannot be unwrapped; run teikyo doctor on the server")
 	}
 	return file, nil

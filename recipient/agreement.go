@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"strings"
 	"time"
 
 	"teikyo/access"
+	"teikyo/crypto"
 	"teikyo/ledger"
 	"teikyo/models"
 )
@@ -58,7 +60,7 @@ func (s *Service) AddAgreement(ctx context.Context, actor access.Actor, in Agree
 	}
 	kekID, sealed, err := s.KEK.Wrap(ctx, in.Document, DocumentContext(a.ID))
 	if err != nil {
-		return models.Agreement{}, models.Wrap(models.Internal, err, "the document could not be sealed")
+		return models.Agreement{}, models.Wrap(models.Unavailable, err, "the document could not be sealed; try again")
 	}
 	return a, s.Store.Update(ctx, func(ctx context.Context) error {
 		if err := s.Store.SaveAgreement(ctx, a); err != nil {
@@ -220,6 +222,9 @@ func (s *Service) Document(ctx context.Context, actor access.Actor, id string) (
 	}
 	document, err := s.KEK.Unwrap(ctx, kekID, sealed, DocumentContext(id))
 	if err != nil {
+		if errors.Is(err, crypto.ErrProvider) {
+			return a, nil, models.Wrap(models.Unavailable, err, "the provider of the server's keys does not answer; try again")
+		}
 		return a, nil, models.Wrap(models.Integrity, err, "the document cannot be opened; restore its row and keys")
 	}
 	return a, document, nil

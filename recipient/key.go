@@ -125,7 +125,7 @@ func (s *Service) challenge(ctx context.Context, key *models.RecipientKey, publi
 	}
 	key.ChallengeKEK, key.Challenge, err = s.KEK.Wrap(ctx, []byte(c.Text()), ChallengeContext(key.ID))
 	if err != nil {
-		return nil, models.Wrap(models.Internal, err, "the challenge could not be sealed")
+		return nil, models.Wrap(models.Unavailable, err, "the challenge could not be sealed; try again")
 	}
 	key.ChallengeExpires = c.Expires
 	sealed, err := c.Seal(public)

@@ -1,7 +1,12 @@
 package main
 
 import (
+	"crypto/rand"
+
 	"github.com/spf13/cobra"
+
+	"teikyo/internal/clock"
+	"teikyo/models"
 )
 
 func (c *cli) configCommand() *cobra.Command {
@@ -16,6 +21,9 @@ func (c *cli) configCommand() *cobra.Command {
 			}
 			if _, err := loadCertificates(loaded.TLSCert, loaded.TLSKey); err != nil {
 				return err
+			}
+			if err := checkKEKFiles(loaded.KEK, system{clock: clock.New(), rand: rand.Reader}); err != nil {
+				return models.Wrap(models.Invalid, nil, err.Error())
 			}
 			if c.json {
 				c.printJSON(map[string]any{"ok": true})

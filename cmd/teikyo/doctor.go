@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -95,6 +96,7 @@ func (d *doctor) examine(ctx context.Context) {
 	d.certificate()
 	d.modes()
 	d.disks()
+	d.kek(ctx, system{clock: clock.New(), rand: rand.Reader})
 	d.space()
 	d.clock(ctx)
 	d.server(ctx)

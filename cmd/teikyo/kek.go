@@ -29,11 +29,10 @@ func needsKeyFiles(versions []models.KEKVersion) bool {
 
 // openKEK opens the key-encryption key and compares it with the database.
 func (a *app) openKEK(ctx context.Context, dir string) error {
-	files, err := crypto.OpenKEKFolder(dir, a.rand)
-	if err != nil {
+	var err error
+	if a.kek, err = openKeyring(a.cfg, dir, system{clock: a.clock, rand: a.rand}); err != nil {
 		return keysRefused(dir, err)
 	}
-	a.kek = crypto.NewKeyring(files)
 	var random [8]byte
 	if _, err := io.ReadFull(a.rand, random[:]); err != nil {
 		return models.Wrap(models.Internal, err, "no randomness")
@@ -50,6 +49,9 @@ func (a *app) openKEK(ctx context.Context, dir string) error {
 		var known *models.Error
 		if errors.As(err, &known) {
 			return models.Wrap(known.Kind, nil, "the server does not start: "+known.Msg)
+		}
+		if errors.Is(err, crypto.ErrProvider) {
+			return models.Wrap(models.Unavailable, nil, "the server does not start: "+err.Error())
 		}
 		return keysRefused(dir, err)
 	}

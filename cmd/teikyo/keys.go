@@ -55,7 +55,7 @@ func (a *app) openKeys(ctx context.Context) error {
 // keysPresent refuses to make new keys where the database knows old ones: the
 // folder is the wrong one, or its disk is not mounted.
 func keysPresent(dir string, kek, issuer bool) error {
-	found, err := filepath.Glob(filepath.Join(globText(dir), "kek-*.key"))
+	found, err := filepath.Glob(filepath.Join(globText(dir), "kek-*.key*"))
 	if err != nil {
 		return models.Wrap(models.Invalid, err, "the folder of the keys cannot be read")
 	}
