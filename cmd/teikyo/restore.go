@@ -259,7 +259,7 @@ func (r *restore) useDatabase(ctx context.Context) error {
 			return err
 		}
 	}
-	return db.Close()
+	return errors.Join(db.Flush(ctx), db.Close())
 }
 
 // verify checks the ledger as a whole, against the backup's own checkpoint.
@@ -370,7 +370,7 @@ func (r *restore) placeDatabase(context.Context) error {
 		return nil
 	}
 	from := filepath.Join(r.work, datadir.DatabaseFile)
-	if _, err := os.Lstat(from + "-wal"); err == nil {
+	if info, err := os.Lstat(from + "-wal"); err == nil && info.Size() > 0 {
 		return models.Errorf(models.Internal, "the restored database has a log of changes beside it")
 	}
 	f, err := os.OpenFile(from, os.O_RDWR, 0)
