@@ -46,6 +46,7 @@ const (
 	ReissueProvision     Act = "reissue a provision"
 	AcknowledgeProvision Act = "acknowledge a provision"
 	ReadReports          Act = "read reports"
+	ImportRegister       Act = "take over an earlier register"
 	ReadStatement        Act = "read the statement of a recipient"
 
 	CreateLink Act = "create a link"
@@ -137,6 +138,7 @@ var rights = map[Act]map[models.Role]reach{
 	ReissueProvision:     staff(models.Administrator, models.Manager),
 	AcknowledgeProvision: withRecipient(models.Administrator, models.Manager),
 	ReadReports:          staff(models.Administrator, models.Manager, models.Auditor),
+	ImportRegister:       staff(models.Administrator),
 	ReadStatement:        everyone(own),
 
 	CreateLink: withRecipient(models.Administrator, models.Manager),

@@ -52,6 +52,7 @@ reinstate a provision                 yyny yyny dddd dnnd
 reissue a provision                   yyny yyny dddd dnnd
 acknowledge a provision               yyny yyny dddd ynny
 read reports                          yyny yyny yyny dnnd
+take over an earlier register         yyny dddd dddd dnnd
 read the statement of a recipient     yyny yyny yyny ynny
 create a link                         yyny yyny dddd ynny
 read links                            yyny yyny yyny ynny

@@ -34,12 +34,12 @@ func (db *DB) ManifestOf(ctx context.Context, e ledger.Record) (string, error) {
 // there is none.
 func (db *DB) UnrecordedProvision(ctx context.Context) (string, error) {
 	var ids []string
-	vouching := []string{string(ledger.ProvisionIssued), string(ledger.ProvisionImported)}
-	err := db.conn(ctx).Raw(`SELECT p.id FROM provisions p WHERE NOT EXISTS (
-		SELECT 1 FROM ledger_subject_index s JOIN ledger_entries e ON e.idx = s.idx
-		WHERE s.noun = 'provision' AND s.id = p.id AND e.kind IN ?) AND NOT EXISTS (
-		SELECT 1 FROM ledger_archive a WHERE a.provision = p.id AND a.kind IN ?) ORDER BY p.id LIMIT 1`,
-		vouching, vouching).Scan(&ids).Error
+	err := db.conn(ctx).Raw(`SELECT p.id FROM (
+		SELECT id, CAST(? AS TEXT) AS kind FROM provisions UNION ALL SELECT id, CAST(? AS TEXT) AS kind FROM imported_provisions) p
+		WHERE NOT EXISTS (SELECT 1 FROM ledger_subject_index s JOIN ledger_entries e ON e.idx = s.idx
+		WHERE s.noun = 'provision' AND s.id = p.id AND e.kind = p.kind)
+		AND NOT EXISTS (SELECT 1 FROM ledger_archive a WHERE a.provision = p.id AND a.kind = p.kind) ORDER BY p.id LIMIT 1`,
+		string(ledger.ProvisionIssued), string(ledger.ProvisionImported)).Scan(&ids).Error
 	if err != nil || len(ids) == 0 {
 		return "", translate(err, "the provisions cannot be read")
 	}

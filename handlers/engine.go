@@ -17,6 +17,7 @@ import (
 	"teikyo/dataset"
 	"teikyo/disposal"
 	"teikyo/events"
+	"teikyo/legacy"
 	"teikyo/provision"
 	"teikyo/recipient"
 	"teikyo/report"
@@ -36,6 +37,7 @@ type Config struct {
 	Reports    *report.Service
 	Disposals  *disposal.Service
 	Audit      *audit.Service
+	Imports    *legacy.Service
 	Ledger     LedgerReader
 	Issuer     Issuer
 	Health     Health

@@ -37,7 +37,7 @@ type provisionView struct {
 	Key            string        `json:"key" doc:"Fingerprint."`
 	Method         models.Method `json:"method"`
 	Files          int           `json:"files"`
-	Until          time.Time     `json:"until" doc:"The instant at which it ends."`
+	Until          time.Time     `json:"until,omitzero" doc:"The instant at which it ends."`
 	ManifestSHA256 string        `json:"manifest_sha256"`
 	LedgerIndex    *int64        `json:"ledger_index,omitempty"`
 	Receipt        bool          `json:"receipt" doc:"Whether the ledger's receipt is made; it is when it is asked for."`

@@ -10,7 +10,8 @@ func (a *api) routes() {
 	a.noticeRoutes()    // notice.go: notices, and the public page /notice
 	a.requestRoutes()   // request.go: requests
 	a.provisionRoutes() // provision.go: provisions, receipts
-	a.reportRoutes()    // report.go: reports
+	a.reportRoutes()    // report.go: reports, samples
+	a.importRoutes()    // imports.go: an earlier register
 	a.linkRoutes()      // link.go: links, redeem; the landing page /d/{token}
 	a.downloadRoutes()  // download.go: /dl/{session}/…
 	a.retentionRoutes() // retention.go: periods, what is due, the yearly disposal

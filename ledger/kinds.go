@@ -7,6 +7,7 @@ type Kind string
 // any well-formed kind; Build accepts these alone.
 const (
 	DatasetRegistered   Kind = "dataset.registered"
+	DatasetImported     Kind = "dataset.imported"
 	DatasetWithdrawn    Kind = "dataset.withdrawn"
 	DatasetDestroyed    Kind = "dataset.destroyed"
 	WaiverGranted       Kind = "waiver.granted"
@@ -73,7 +74,7 @@ const (
 // Known reports whether k is one of the kinds above.
 func (k Kind) Known() bool {
 	switch k {
-	case DatasetRegistered, DatasetWithdrawn, DatasetDestroyed, WaiverGranted, NoticePublished,
+	case DatasetRegistered, DatasetImported, DatasetWithdrawn, DatasetDestroyed, WaiverGranted, NoticePublished,
 		AgreementAdded, AgreementEnded,
 		RecipientApplied, RecipientUpdated, RecipientApproved, RecipientRejected, RecipientSuspended, RecipientReinstated, RecipientRevoked,
 		KeyAdded, KeyProved, KeyApproved, KeyRevoked,

@@ -15,6 +15,9 @@ func (s *Service) provision(ctx context.Context, actor access.Actor, act access.
 	prov, err := s.Store.Provision(ctx, id)
 	object := access.Of(prov.RecipientID)
 	if models.IsKind(err, models.NotFound) {
+		if imported, found := s.Store.ImportedProvision(ctx, id); found == nil {
+			return models.Provision{}, refuseImported(actor, act, imported)
+		}
 		object, err = access.Absent(), nil
 	}
 	if can := access.Can(actor, act, object); can != nil {
@@ -25,6 +28,10 @@ func (s *Service) provision(ctx context.Context, actor access.Actor, act access.
 
 // Provision shows a provision.
 func (s *Service) Provision(ctx context.Context, actor access.Actor, id string) (models.Provision, error) {
+	imported, err := s.Store.ImportedProvision(ctx, id)
+	if err == nil {
+		return imported, access.Can(actor, access.ReadProvision, access.Of(imported.RecipientID))
+	}
 	return s.provision(ctx, actor, access.ReadProvision, id)
 }
 
@@ -40,7 +47,7 @@ func (s *Service) Provisions(ctx context.Context, actor access.Actor, f models.P
 			return nil, nil
 		}
 	}
-	return s.Store.ProvisionList(ctx, f, page)
+	return s.both(ctx, f, page)
 }
 
 // Receipt is the ledger's proof of a provision (C2SP tlog-proof), made now when

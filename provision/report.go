@@ -72,7 +72,7 @@ func (s *Service) report(ctx context.Context, q ReportQuery) (iter.Seq2[ReportRo
 func (s *Service) reportRows(ctx context.Context, filter models.ProvisionFilter, tests bool) iter.Seq2[ReportRow, error] {
 	return func(yield func(ReportRow, error) bool) {
 		for page := (models.Page{Limit: models.MaxPage}); ; {
-			provs, err := s.Store.ProvisionList(ctx, filter, page)
+			provs, err := s.both(ctx, filter, page)
 			if err != nil {
 				yield(ReportRow{}, err)
 				return

@@ -64,6 +64,10 @@ type Provisions interface {
 	KnownPacks(ctx context.Context, keys []string) ([]string, error)
 	Provision(ctx context.Context, id string) (models.Provision, error)
 	ProvisionList(ctx context.Context, filter models.ProvisionFilter, page models.Page) ([]models.Provision, error)
+	// ImportedProvision and ImportedProvisions are those of an earlier register,
+	// which stand apart; the list has the cursor of ProvisionList.
+	ImportedProvision(ctx context.Context, id string) (models.Provision, error)
+	ImportedProvisions(ctx context.Context, filter models.ProvisionFilter, page models.Page) ([]models.Provision, error)
 }
 
 // Datasets is the read side of package dataset.

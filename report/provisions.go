@@ -100,8 +100,16 @@ func registerColumns() []sheet.Column[provision.ReportRow] {
 		{Name: "retention_until", Value: func(r row) string { return sheet.Time(r.RetentionUntil) }},
 		{Name: "revoked_at", Value: func(r row) string { return sheet.Time(r.RevokedAt) }},
 		{Name: "acknowledged_at", Value: func(r row) string { return sheet.Time(r.AcknowledgedAt) }},
-		{Name: "ledger_index", Value: func(r row) string { return strconv.FormatInt(r.LedgerIndex, 10) }},
+		{Name: "ledger_index", Value: func(r row) string { return indexText(r.LedgerIndex) }},
 	}
+}
+
+// indexText is empty for what has no entry that vouches for a parcel.
+func indexText(index int64) string {
+	if index < 0 {
+		return ""
+	}
+	return strconv.FormatInt(index, 10)
 }
 
 func joined[T ~string](codes []T) string {
@@ -129,7 +137,7 @@ func (s *Service) registerPrints(name func(string) string) []sheet.Print[provisi
 func (s *Service) whenLines(r provision.ReportRow, lang sheet.Lang) []string {
 	return []string{
 		r.Number, s.day(r.OccurredAt), label(lang, "until", "期限", s.lastDay(r.Until)),
-		label(lang, "ledger entry", "台帳", strconv.FormatInt(r.LedgerIndex, 10)),
+		label(lang, "ledger entry", "台帳", indexText(r.LedgerIndex)),
 	}
 }
 

@@ -124,7 +124,7 @@ func statementColumns() []sheet.Column[StatementRow] {
 		{Name: "acknowledged_day", Value: func(r row) string { return r.Acknowledged }},
 		{Name: "key_fingerprint", Value: func(r row) string { return r.KeyFingerprint }},
 		{Name: "package_sha256", Value: func(r row) string { return r.PackageSHA256 }},
-		{Name: "ledger_index", Value: func(r row) string { return strconv.FormatInt(r.LedgerIndex, 10) }},
+		{Name: "ledger_index", Value: func(r row) string { return indexText(r.LedgerIndex) }},
 	}
 }
 

@@ -27,6 +27,7 @@ import (
 	"teikyo/keys"
 	"teikyo/ledger"
 	"teikyo/ledger/checkpoints"
+	"teikyo/legacy"
 	"teikyo/models"
 	"teikyo/provision"
 	"teikyo/recipient"
@@ -76,6 +77,7 @@ type app struct {
 	reports    *report.Service
 	disposals  *disposal.Service
 	audit      *audit.Service
+	imports    *legacy.Service
 	handler    http.Handler
 
 	// loops is the work in the background; each ends when its context does.

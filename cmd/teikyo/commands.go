@@ -16,5 +16,6 @@ func (c *cli) commands() []*cobra.Command {
 		c.reportCommand(),
 		c.auditCommand(),
 		c.disposalCommand(), c.retentionCommand(),
+		c.importCommand(),
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"teikyo/handlers"
 	"teikyo/internal/buildinfo"
 	"teikyo/internal/datadir"
+	"teikyo/legacy"
 	"teikyo/models"
 	"teikyo/provision"
 	"teikyo/recipient"
@@ -58,6 +59,7 @@ func (a *app) openProvisions() error {
 	}
 	a.reports = &report.Service{Store: a.db, Provisions: a.provisions, Texts: texts, Now: a.clock.Now, Zone: a.zone}
 	a.audit = &audit.Service{Store: a.db, Provisions: a.provisions, Documents: a.recipients, Keys: a.keys, Now: a.clock.Now}
+	a.imports = &legacy.Service{Store: a.db, Recipients: a.recipients, Texts: texts, Now: a.clock.Now, Rand: a.rand, Zone: a.zone}
 	a.db.OnRevoke(a.links.Wake)
 	a.loops = append(a.loops, a.links.Run, a.sweepPacks)
 	return nil
@@ -76,7 +78,7 @@ func (a *app) openHandler(context.Context) error {
 	}
 	a.handler, err = handlers.New(handlers.Config{
 		Access: a.access, Datasets: a.datasets, Recipients: a.recipients, Provisions: a.provisions, Links: a.links,
-		Reports: a.reports, Audit: a.audit, Events: a.feed, Webhooks: a.webhooks, Disposals: a.disposals,
+		Reports: a.reports, Audit: a.audit, Imports: a.imports, Events: a.feed, Webhooks: a.webhooks, Disposals: a.disposals,
 		Ledger: a.db, Issuer: a, Health: a, Answers: a.db,
 		PublicURL: a.publicURL, TrustedProxies: proxies, Log: a.log, Now: a.clock.Now, Version: buildinfo.Version(),
 		Observe: a.metrics.observe,

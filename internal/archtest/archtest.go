@@ -71,6 +71,7 @@ var rows = map[string][]string{
 	"report/sheet": {},
 	"backup":       {"models", "crypto", "ledger"},
 	"disposal":     {"models", "crypto", "storage", "ledger", "access", "provision/parcel"},
+	"legacy":       {"models", "ledger", "access", "recipient", "provision", "wording"},
 	"evidence":     {"models", "crypto", "ledger"},
 	"audit":        {"models", "crypto", "ledger", "access", "provision", "provision/parcel", "report", "evidence"},
 
@@ -79,7 +80,7 @@ var rows = map[string][]string{
 	"client/received":   {"models", "crypto", "ledger", "ledger/checkpoints", "client/arrival"},
 	"client/clienttest": {"models", "crypto", "ledger", "ledger/ledgertest", "client"},
 
-	"handlers": {"models", "access", "dataset", "recipient", "provision", "provision/parcel", "report", "report/sheet", "audit", "events", "disposal", "ledger", "web", "wording"},
+	"handlers": {"models", "access", "dataset", "recipient", "provision", "provision/parcel", "report", "report/sheet", "audit", "legacy", "events", "disposal", "ledger", "web", "wording"},
 
 	"cmd/teikyo": {everything},
 	"bench":      {everything},
