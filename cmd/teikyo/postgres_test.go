@@ -78,6 +78,7 @@ type balancer struct {
 	mu    sync.Mutex
 	nodes []string
 	next  int
+	conns map[net.Conn]bool
 }
 
 func newBalancer(t *testing.T, nodes ...string) *balancer {
@@ -86,7 +87,7 @@ func newBalancer(t *testing.T, nodes ...string) *balancer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &balancer{l: l}
+	b := &balancer{l: l, conns: map[net.Conn]bool{}}
 	b.lead(nodes...)
 	var passing sync.WaitGroup
 	passing.Go(func() {
@@ -100,9 +101,31 @@ func newBalancer(t *testing.T, nodes ...string) *balancer {
 	})
 	t.Cleanup(func() {
 		l.Close()
+		b.end()
 		passing.Wait()
 	})
 	return b
+}
+
+// end breaks every connection.
+func (b *balancer) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for conn := range b.conns {
+		slam(conn)
+	}
+}
+
+// know keeps a connection until forget is called.
+func (b *balancer) know(conn net.Conn) (forget func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.conns[conn] = true
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.conns, conn)
+	}
 }
 
 func (b *balancer) address() string { return b.l.Addr().String() }
@@ -137,6 +160,8 @@ func (b *balancer) pass(client *net.TCPConn) {
 		return
 	}
 	defer slam(server)
+	defer b.know(client)()
+	defer b.know(server)()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
