@@ -19,6 +19,7 @@ install_packages() {
 	command -v jq >/dev/null || missing+=(jq)
 	command -v openssl >/dev/null || missing+=(openssl)
 	command -v awk >/dev/null || missing+=(mawk)
+	command -v strace >/dev/null || missing+=(strace)
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
 	[ -x /usr/sbin/rsyslogd ] && ls /usr/lib/*/rsyslog/lmnsd_gtls.so >/dev/null 2>&1 || missing+=(rsyslog rsyslog-gnutls)
 	command -v gcc >/dev/null || missing+=(gcc libc6-dev)
