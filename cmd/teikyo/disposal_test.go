@@ -2,10 +2,16 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What is destroyed cannot be fetched any more: neither by a new session nor by
@@ -78,5 +84,90 @@ func (w *world) certified(id string) {
 	cmd.Stdin = bytes.NewReader(w.read(file))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		w.t.Errorf("%v\n%s\n%s", err, out, signers)
+	}
+}
+
+// The server is killed at any moment of a confirmed destruction: after the next start
+// it was either never confirmed or it completes, and nothing of the version is left.
+func TestKilledWhileDestroying(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.notice()
+	r := w.partner("Keio")
+	shared := w.table("in/shared.csv", 90_000)
+	var took time.Duration
+	for i := range 6 {
+		ds := w.register(fmt.Sprintf("Visits %d", i), w.table(fmt.Sprintf("in/visits-%d.csv", i), 200_000+int64(i)), shared)
+		provision := w.provide(ds, r)
+		_, link := w.link(provision, "--uses", "5")
+		dir, _, _ := r.fetch(0, link, fmt.Sprintf("before-%d", i), "--keep-sealed")
+		sealed := w.read(filepath.Join(dir, "data", fmt.Sprintf("visits-%d.csv.age", i)))
+		secrets := []canary{newCanary("payload", sealed[1000:1032])}
+		id := w.mori.json("dataset", "destroy", ds, "--reason", "the source withdrew")["id"].(string)
+		answered := make(chan int, 1)
+		began := time.Now()
+		go func() {
+			code, _, _ := w.alice.try("", "disposal", "confirm", id)
+			answered <- code
+		}()
+		code := -1
+		if i == 0 { // unharmed, to know how long it takes
+			code = <-answered
+			took = time.Since(began)
+		} else {
+			moment := time.NewTimer(rand.N(took * 5 / 4))
+			<-moment.C
+		}
+		w.kill()
+		w.start()
+		if code < 0 {
+			code = <-answered
+		}
+		w.settled(id, ds, code == 0)
+		if hits := seek(t, secrets, w.data); len(hits) > 0 {
+			t.Errorf("left: %v", hits)
+		}
+		r.fetch(6, link, fmt.Sprintf("after-%d", i))
+		w.verifyLedger()
+		(&survivors{world: w}).noDanglingPacks()
+	}
+}
+
+// settled waits until the disposal is done, and confirms it when the confirmation
+// did not arrive.
+func (w *world) settled(id, ds string, answered bool) {
+	w.t.Helper()
+	if w.alice.json("disposal", "show", id)["state"] == "proposed" {
+		if answered {
+			w.t.Fatal("a confirmation was answered and is gone")
+		}
+		w.alice.json("disposal", "confirm", id)
+	}
+	w.until("the disposal is done", func() bool { return w.alice.json("disposal", "show", id)["state"] == "done" })
+	if state := w.alice.json("dataset", "show", ds)["state"]; state != "destroyed" {
+		w.t.Fatal(state)
+	}
+}
+
+// noDanglingPacks wants that what rows name is there, whole, and nothing of destroyed
+// versions beside it.
+func (s *survivors) noDanglingPacks() {
+	s.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.data, "teikyo.db")+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer db.Close()
+	named := map[string]bool{}
+	s.rows(db, "SELECT pack_key, pack_sha256, 0 FROM provisions", func(key, digest string, _ int64) {
+		named[key] = true
+		if sum := sha256.Sum256(s.read(s.object(key))); hex.EncodeToString(sum[:]) != digest {
+			s.t.Errorf("pack %s has another digest", key)
+		}
+	})
+	for _, name := range listTree(s.t, filepath.Join(s.data, "objects")) {
+		if !named[filepath.Base(name)] {
+			s.t.Errorf("%s is left though everything is destroyed", name)
+		}
 	}
 }
