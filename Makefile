@@ -1,5 +1,5 @@
 # Shortcuts. The tests run by "bash scripts/check.sh", which needs no make.
-.PHONY: build test check bench fuzz sizes lint
+.PHONY: build test check bench fuzz sizes lint release
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o dist/teikyo ./cmd/teikyo
@@ -21,3 +21,6 @@ sizes:
 
 lint:
 	golangci-lint run
+
+release:
+	bash scripts/release.sh

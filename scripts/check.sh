@@ -22,6 +22,7 @@ install_packages() {
 	command -v strace >/dev/null || missing+=(strace)
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
 	[ -x /usr/sbin/rsyslogd ] && ls /usr/lib/*/rsyslog/lmnsd_gtls.so >/dev/null 2>&1 || missing+=(rsyslog rsyslog-gnutls)
+	command -v systemd-analyze >/dev/null || missing+=(systemd)
 	command -v gcc >/dev/null || missing+=(gcc libc6-dev)
 	if [ ${#missing[@]} -eq 0 ]; then return; fi
 	local as_root=()
@@ -62,6 +63,9 @@ go vet ./...
 
 step "tests, with the race detector"
 go test -race -timeout 20m ./...
+
+step "the same source gives the same program"
+bash scripts/reproducible.sh
 
 step "static builds for linux, macOS and windows"
 cross_builds

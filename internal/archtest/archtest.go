@@ -33,6 +33,8 @@ var rows = map[string][]string{
 	"internal/buildinfo": {},
 	"internal/clock":     {},
 	"internal/datadir":   {},
+	"internal/packaging": {},
+	"internal/sbom":      {},
 	"internal/sizes":     {},
 
 	"ledger":             {},
@@ -114,6 +116,8 @@ var fences = map[string][]string{
 	"go.uber.org/goleak":              {},
 	"c2sp.org/CCTV":                   {},
 	"github.com/standard-webhooks/":   {},
+	"github.com/compose-spec/":        {},
+	"github.com/CycloneDX/":           {},
 }
 
 // standardOnly may import the standard library alone.

@@ -1,0 +1,3 @@
+// Package packaging holds the tests of what stands around the program: the compose
+// file, the systemd unit and the image.
+package packaging
