@@ -133,9 +133,14 @@ func (k *Keyring) find(id string) (KEKProvider, string, error) {
 
 // Wrap implements KEK.
 func (k *Keyring) Wrap(ctx context.Context, secret, context []byte) (string, []byte, error) {
-	id := k.CurrentID()
-	wrapped, err := k.WrapUnder(ctx, id, secret, context)
-	return id, wrapped, err
+	for {
+		id := k.CurrentID()
+		wrapped, err := k.WrapUnder(ctx, id, secret, context)
+		if errors.Is(err, ErrMissingKey) && id != k.CurrentID() { // rotated and destroyed in between
+			continue
+		}
+		return id, wrapped, err
+	}
 }
 
 // WrapUnder is Wrap under a version that need not be the current one.

@@ -508,3 +508,40 @@ func TestSweepSparesTheLastSegment(t *testing.T) {
 		t.Errorf("%+v, %v", removed, err)
 	}
 }
+
+// What a broken attempt wrote and did not keep is gone before anything is sealed
+// for the same place again: two contents under one nonce would reveal each other.
+func TestLeftSegmentGoesBeforeItsPlaceIsSealedAgain(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	v := h.draft("x")
+	body := claims(5 * segmentSize)
+	up := uploadOf(v, "a.csv", body)
+	h.store.updates, h.store.at = 0, 3 // begin, first segment, second segment
+	_, err := h.s.Put(t.Context(), manager, up)
+	wantKind(t, err, models.Unavailable, "the database failed")
+	h.store.at = 0
+	if n := h.objectCount(); n != 2 {
+		t.Fatalf("%d objects: one that is kept and one that is not", n)
+	}
+	p, err := h.s.File(t.Context(), manager, v.DatasetID, 1, "a.csv")
+	h.must(err)
+
+	// A store that does not delete keeps the upload from going on.
+	rest := func() dataset.Upload {
+		up := uploadOf(v, "a.csv", body)
+		up.Offset, up.Body, up.Length = p.Offset, bytes.NewReader(body[p.Offset:]), int64(len(body))-p.Offset
+		return up
+	}
+	h.objects.Fail(storagetest.OpDelete, 1, storagetest.Fails, nil)
+	_, err = h.s.Put(t.Context(), manager, rest())
+	wantKind(t, err, models.Unavailable, "the object store failed")
+	_, err = h.s.Put(t.Context(), manager, rest())
+	h.must(err)
+	h.register(v)
+	sealed, err := h.db.SealedFilesOf(t.Context(), v.DatasetID, 1, "", 10)
+	h.must(err)
+	if n := h.objectCount(); n != len(sealed[0].Segments) {
+		t.Fatalf("%d objects, %d segments", n, len(sealed[0].Segments))
+	}
+}

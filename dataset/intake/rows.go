@@ -36,7 +36,7 @@ func newSegmentKey(rand io.Reader) (string, error) {
 // that still runs somewhere loses its right to save.
 func (d *Desk) begin(ctx context.Context, in Upload) (*upload, error) {
 	u := &upload{d: d, in: in, src: newSource(in, d.MaxFile), done: make(chan struct{})}
-	if err := wrapping(func() error { return u.enter(ctx) }); err != nil || in.Offset == 0 {
+	if err := wrapping(func() error { return u.enter(ctx) }); err != nil || in.Offset == 0 || u.file.SHA256 != "" {
 		return u, err
 	}
 	var err error
@@ -44,7 +44,7 @@ func (d *Desk) begin(ctx context.Context, in Upload) (*upload, error) {
 	if err != nil {
 		return nil, models.Wrap(models.Unavailable, err, "the file's key cannot be unwrapped; check the server's keys")
 	}
-	return u, nil
+	return u, u.clean(ctx)
 }
 
 // wrapping does something again when the version that it wrapped under is being
@@ -230,7 +230,7 @@ func (u *upload) save(
 		}
 		return also(ctx)
 	})
-	if refused { // any other failure may be on disk all the same: the sweep decides
+	if refused && segment.Key != "" { // any other failure may be on disk all the same: the sweep decides
 		u.d.RemoveObjects(ctx, models.SealedFile{Segments: []models.Segment{segment}})
 	}
 	return err

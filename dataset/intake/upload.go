@@ -48,6 +48,7 @@ type upload struct {
 	src     *source
 	gate    *gateRun // nil when the upload goes on from an earlier one
 	segment string   // that Running holds
+	pending string   // the object of the next segment, as the row says; empty before the first
 	done    chan struct{}
 }
 
@@ -147,11 +148,11 @@ func (u *upload) start(ctx context.Context) (*crypto.Sealer, error) {
 		u.src.gate = u.gate
 		return sealer, nil
 	}
-	var state crypto.SealState
+	var state resume
 	if err := json.Unmarshal(u.sealed.Resume, &state); err != nil {
 		return nil, models.Wrap(models.Integrity, err, "the state of the upload is damaged; send the file from the start")
 	}
-	sealer, err := crypto.ResumeSealer(u.key, state, u.src)
+	sealer, err := crypto.ResumeSealer(u.key, state.SealState, u.src)
 	if err != nil {
 		return nil, models.Wrap(models.Integrity, err, "the state of the upload is damaged; send the file from the start")
 	}
@@ -160,9 +161,12 @@ func (u *upload) start(ctx context.Context) (*crypto.Sealer, error) {
 
 // putSegment makes the next segment durable. After a failure nothing names it.
 func (u *upload) putSegment(ctx context.Context, sealer *crypto.Sealer) (models.Segment, error) {
-	key, err := newSegmentKey(u.d.Rand)
-	if err != nil {
-		return models.Segment{}, err
+	key := u.pending
+	if key == "" {
+		var err error
+		if key, err = newSegmentKey(u.d.Rand); err != nil {
+			return models.Segment{}, err
+		}
 	}
 	u.d.Running.hold(u, key)
 	n, err := u.d.Objects.Put(ctx, key, sealer.NextSegment(u.d.SegmentSize), -1)
@@ -175,8 +179,12 @@ func (u *upload) keep(ctx context.Context, sealer *crypto.Sealer, segment models
 	if err != nil {
 		return models.Wrap(models.Internal, err, "the state of the upload cannot be kept")
 	}
+	pending, err := newSegmentKey(u.d.Rand)
+	if err != nil {
+		return err
+	}
 	next := u.sealed
-	if next.Resume, err = json.Marshal(state); err != nil {
+	if next.Resume, err = json.Marshal(resume{state, pending}); err != nil {
 		return models.Wrap(models.Internal, err, "the state of the upload cannot be kept")
 	}
 	next.Size = sealer.PlainSize()
@@ -184,7 +192,7 @@ func (u *upload) keep(ctx context.Context, sealer *crypto.Sealer, segment models
 	if err := u.save(ctx, next, segment, nil); err != nil {
 		return err
 	}
-	u.sealed = next
+	u.sealed, u.pending = next, pending
 	return nil
 }
 
