@@ -42,6 +42,9 @@ type Config struct {
 	// WordingDir holds texts that replace the built-in ones (notices, READMEs).
 	// Default: none.
 	WordingDir string `koanf:"wording_dir"`
+	// ClientsDir is a folder with builds of this program, named teikyo-…, that
+	// everybody can fetch under /clients/. Default: none.
+	ClientsDir string `koanf:"clients_dir"`
 	// TimeZone is where the dates that people give begin and end, an IANA name
 	// such as Asia/Tokyo. Default: that of the machine.
 	TimeZone string `koanf:"time_zone"`

@@ -55,6 +55,8 @@ type Config struct {
 	// Observe counts an answered request by method, route pattern, status, bytes
 	// of the answer and time; may be nil.
 	Observe func(method, route string, status, bytes int, took time.Duration)
+	// ClientsDir is the folder of builds that recipients can fetch; empty: none.
+	ClientsDir string
 	// Version is shown by /api/v1/version.
 	Version string
 }

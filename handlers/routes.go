@@ -19,5 +19,6 @@ func (a *api) routes() {
 	a.ledgerRoutes()    // ledger.go: entries, proofs; /ledger/…, /.well-known/teikyo.json
 	a.eventRoutes()     // event.go: events
 	a.webhookRoutes()   // webhook.go: webhooks
+	a.clientRoutes()    // clients.go: /clients/, builds of the program
 	a.healthRoutes()    // health.go: /healthz, /readyz, version
 }

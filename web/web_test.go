@@ -34,6 +34,7 @@ func TestEveryPageInEveryLanguage(t *testing.T) {
 		for name, data := range map[string]any{
 			"landing": landing, "landing ": variant("none", true), "landing  ": variant("login", false),
 			"notice": notices, "notice ": map[string]any{"Title": "<T>", "Base": "", "Provider": "<P>", "Notices": nil},
+			"clients":     map[string]any{"Title": "<T>", "Base": "", "Builds": []map[string]any{{"Name": "<N>", "Size": int64(1), "SHA256": "<X>"}}},
 			"message":     map[string]any{"Title": "<T>", "Base": "", "Text": "<X>", "Request": "R"},
 			"listing-top": map[string]any{"Title": "<T>", "Base": "", "Ends": time.Now()},
 			"listing-row": map[string]any{"Href": "./<a>", "Path": "<a>", "Size": int64(1)}, "listing-bottom": nil,

@@ -81,7 +81,7 @@ func (a *app) openHandler(context.Context) error {
 		Reports: a.reports, Audit: a.audit, Imports: a.imports, Events: a.feed, Webhooks: a.webhooks, Disposals: a.disposals,
 		Ledger: a.db, Issuer: a, Health: a, Answers: a.db,
 		PublicURL: a.publicURL, TrustedProxies: proxies, Log: a.log, Now: a.clock.Now, Version: buildinfo.Version(),
-		Observe: a.metrics.observe,
+		Observe: a.metrics.observe, ClientsDir: a.cfg.ClientsDir,
 	})
 	return err
 }
