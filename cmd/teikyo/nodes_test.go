@@ -268,6 +268,29 @@ func TestNodeWithoutKeysDoesNotStart(t *testing.T) {
 	}
 }
 
+// A signing key that one node replaces reaches the others by their next start,
+// which they ask for themselves.
+func TestSigningKeyReplacedAtOneNode(t *testing.T) {
+	t.Parallel()
+	n := newTwoNodes(t)
+	n.alice.run(0, "", append([]string{"issuer", "rotate", "checkpoint", "--data", n.data}, n.flags...)...)
+	select {
+	case err := <-n.second.ended:
+		if said := n.second.said(); err == nil || !strings.Contains(said, "replaced a signing key") {
+			t.Errorf("the other node ended with %v\n%s", err, said)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("the other node goes on")
+	}
+	n.second = nil
+	n.startSecond()
+	n.at(1)
+	n.notice()
+	n.at(0)
+	n.partner("Keio")
+	n.verifyLedger(n.flags...)
+}
+
 // Nodes are restarted one after the other while people download; none fails.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
