@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +30,7 @@ func wrong(name, format string, args ...any) error {
 func (c Config) Check() error {
 	for _, check := range []func() error{
 		c.checkListen, c.checkPublicURL, c.checkProxies, c.checkEgress, c.checkSyslog, c.checkTimes, c.checkKEK, c.checkRest,
+		c.checkStores,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -197,6 +199,42 @@ func (c Config) checkTimes() error {
 	}
 	if c.Links.TTL <= 0 || c.Links.MaxTTL < c.Links.TTL {
 		return wrong("links.ttl", "links.ttl must be more than zero and at most links.max_ttl")
+	}
+	return nil
+}
+
+// checkStores refuses what would put keys of a store where settings are shown;
+// the rest of a URL is looked at by who uses it. Messages do not repeat it.
+func (c Config) checkStores() error {
+	if c.CheckpointsURL != "" && c.CheckpointsDir != "" {
+		return wrong("checkpoints_url", "checkpoints_url and checkpoints_dir are two second places; set one")
+	}
+	if c.CheckpointsURL != "" {
+		if err := checkBucketURL("checkpoints_url", c.CheckpointsURL); err != nil {
+			return err
+		}
+	}
+	if path, ok := strings.CutPrefix(c.Storage.URL, "folder:"); c.Storage.URL == "" || ok && path != "" {
+		return nil
+	}
+	return checkBucketURL("storage.url", c.Storage.URL)
+}
+
+// storeOptions are what may follow the ? of the URL of a bucket.
+var storeOptions = []string{"endpoint", "region", "path_style", "ca_file", "credentials", "profile"}
+
+func checkBucketURL(name, text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "s3" || u.Host == "" {
+		return wrong(name, "%s must be like s3://BUCKET/PREFIX?endpoint=https://HOST&region=REGION (storage.url may be folder:PATH, too)", name)
+	}
+	if u.User != nil {
+		return wrong(name, "%s must not hold access keys: write credentials=file:PATH, environment or instance after the ?", name)
+	}
+	for option := range u.Query() {
+		if !slices.Contains(storeOptions, option) {
+			return wrong(name, "after the ? of %s there may be %s", name, strings.Join(storeOptions, ", "))
+		}
 	}
 	return nil
 }

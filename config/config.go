@@ -39,6 +39,10 @@ type Config struct {
 	// it on another disk or a network mount, so that a restored snapshot of the
 	// data is noticed. Default: checkpoints in the data folder, with a warning.
 	CheckpointsDir string `koanf:"checkpoints_dir"`
+	// CheckpointsURL is the second place in a bucket of an S3 store, written like
+	// storage.url; best in another account, whose keys cannot delete. Default:
+	// none, checkpoints_dir counts.
+	CheckpointsURL string `koanf:"checkpoints_url"`
 	// WordingDir holds texts that replace the built-in ones (notices, READMEs).
 	// Default: none.
 	WordingDir string `koanf:"wording_dir"`
@@ -56,6 +60,7 @@ type Config struct {
 	DrainTimeout time.Duration `koanf:"drain_timeout"`
 
 	Database Database `koanf:"database"`
+	Storage  Storage  `koanf:"storage"`
 	Issuer   Issuer   `koanf:"issuer"`
 	Links    Links    `koanf:"links"`
 	Egress   Egress   `koanf:"egress"`
@@ -89,6 +94,15 @@ type Database struct {
 	// MaxConnections is how many connections to PostgreSQL this node opens at
 	// most, at least 8. Default: 20.
 	MaxConnections int `koanf:"max_connections"`
+}
+
+// Storage says where sealed objects are kept.
+type Storage struct {
+	// URL is folder:PATH, or a bucket of an S3 store:
+	// s3://BUCKET/PREFIX?endpoint=https://HOST:PORT&region=R&path_style=true&ca_file=F&credentials=C&profile=P
+	// where C is environment, instance or file:PATH. It holds no keys. Default:
+	// the folder objects in the data folder.
+	URL string `koanf:"url"`
 }
 
 // Issuer is the organisation that runs the server.

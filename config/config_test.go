@@ -98,6 +98,12 @@ func TestRefused(t *testing.T) {
 		{"proxy", "trusted_proxies: [proxy]\n", "", "no address or network"},
 		{"every proxy", "trusted_proxies: [0.0.0.0/0]\n", "", "everybody"},
 		{"database", "database: {url: 'mysql:x'}\n", "", "sqlite:PATH"},
+		{"keys in the store's URL", "storage: {url: 's3://id:sEcReT@data'}\n", "", "must not hold access keys"},
+		{"keys after it", "storage: {url: 's3://data?secret=sEcReT'}\n", "", "there may be endpoint"},
+		{"another store", "storage: {url: 'https://data'}\n", "", "must be like s3://"},
+		{"no folder", "storage: {url: 'folder:'}\n", "", "must be like s3://"},
+		{"two second places", "checkpoints_dir: a\ncheckpoints_url: s3://b\n", "", "set one"},
+		{"second place", "checkpoints_url: folder:x\n", "", "checkpoints_url must be"},
 		{"link ends", "links: {ttl: 48h, max_ttl: 24h}\n", "", "links.ttl"},
 		{"drain", "drain_timeout: -1s\n", "", "negative"},
 	}
@@ -123,6 +129,7 @@ func TestAllowed(t *testing.T) {
 	for _, text := range []string{
 		"listen: localhost:0\n", "listen: '[::1]:80'\n", "listen: 127.9.9.9:80\n",
 		"listen: 0.0.0.0:443\ntls_cert: a\ntls_key: b\n", "listen: ':80'\ntls_proxy: true\n",
+		"storage: {url: 'folder:/srv/objects'}\n", "storage: {url: 's3://data/a?endpoint=https://s3.example:1&region=r&credentials=file:/k'}\n",
 		"public_url: https://data.example.jp:8443/\n", "public_url: http://127.0.0.1:8080\n", "public_url: http://localhost\n",
 		"database: {url: 'postgres://u:p@db/teikyo'}\n", "admin_listen: 127.0.0.1:9090\n", "trusted_proxies: 10.0.0.1\n",
 	} {

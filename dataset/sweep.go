@@ -12,6 +12,10 @@ import (
 	"teikyo/storage"
 )
 
+// partialGrace is how much longer than an object without a row an unfinished
+// write is spared: on another node a slow client may still be sending its body.
+const partialGrace = 23 * time.Hour
+
 // Swept says what a sweep removed.
 type Swept struct {
 	Objects int // segments that no row names
@@ -49,7 +53,7 @@ func (s *Service) sweep(ctx context.Context, before time.Time) (Swept, error) {
 	if swept.Objects, err = s.sweepObjects(ctx, before); err != nil {
 		return swept, err
 	}
-	swept.Partial, err = s.Objects.Sweep(ctx, before)
+	swept.Partial, err = s.Objects.Sweep(ctx, before.Add(-partialGrace))
 	return swept, intake.StoreError(err)
 }
 

@@ -88,6 +88,10 @@ func (a *app) adminHandler() http.Handler {
 		answerAdmin(w, state, err)
 	})
 	a.keyRoutes(mux)
+	mux.HandleFunc("GET /storage/check", func(w http.ResponseWriter, r *http.Request) {
+		report, err := a.reportStore(r.Context())
+		answerAdmin(w, report, err)
+	})
 	mux.HandleFunc("GET /issuer", func(w http.ResponseWriter, r *http.Request) {
 		view, err := issuerViewOf(a.keys.Issuer(), a.cfg.Issuer.Name)
 		answerAdmin(w, view, err)

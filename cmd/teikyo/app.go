@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -32,7 +31,6 @@ import (
 	"teikyo/provision"
 	"teikyo/recipient"
 	"teikyo/report"
-	"teikyo/storage/disk"
 )
 
 // system is what a server takes from the machine; tests give their own.
@@ -56,14 +54,14 @@ type app struct {
 	tls       *certificates
 
 	db      *database.DB
-	objects *disk.Store
+	objects objectStore
 	kek     *crypto.Keyring
 	keys    *crypto.SigningKeys
 	keks    *keys.Service // versions of kek
 
 	logNumber int // N of the ledger's origin ORIGIN/ledger/N
-	second    *checkpoints.Folder
-	secondDir string
+	second    secondPlace
+	secondDir string // empty when it is no folder
 	publisher *checkpoints.Publisher
 
 	access     *access.Service
@@ -189,15 +187,6 @@ func (a *app) openDatabase(ctx context.Context) error {
 	return err
 }
 
-func (a *app) openObjects(context.Context) error {
-	objects, err := disk.New(a.folder.Path(datadir.ObjectsDir))
-	if err != nil {
-		return models.Wrap(models.Unavailable, err, "the folder for objects cannot be used: "+err.Error())
-	}
-	a.objects = objects
-	return nil
-}
-
 // openLedger compares the ledger with the clock and with the second place before
 // anything may be added to it.
 func (a *app) openLedger(ctx context.Context) error {
@@ -256,25 +245,6 @@ func (a *app) openLogs(ctx context.Context) (closed [][]byte, err error) {
 		closed = append(closed, log.Checkpoint)
 	}
 	return closed, err
-}
-
-func (a *app) openSecondPlace(head ledger.Head) error {
-	a.secondDir = a.cfg.CheckpointsDir
-	if a.secondDir == "" {
-		a.secondDir = a.folder.Path(datadir.CheckpointsDir)
-	}
-	dir, err := filepath.Abs(a.secondDir)
-	if err != nil {
-		return models.Wrap(models.Invalid, err, "checkpoints_dir is no path")
-	}
-	a.secondDir, a.second = dir, checkpoints.FolderPlace(dir)
-	if head.Size > 0 { // now a folder without its mark is a disk that is not mounted
-		return nil
-	}
-	if err := a.second.Create(); err != nil {
-		return models.Wrap(models.Unavailable, nil, err.Error()+"; check checkpoints_dir")
-	}
-	return nil
 }
 
 // startRefused puts the refusal of the ledger's start check into words.

@@ -62,6 +62,9 @@ func (a *app) checkpointParts() ([]backup.Small, error) {
 	if text != nil {
 		parts = append(parts, backup.Small{Name: backup.CheckpointPart, Data: text})
 	}
+	if a.secondDir == "" { // a bucket keeps every checkpoint as an object
+		return parts, nil
+	}
 	history, err := readEnd(filepath.Join(a.secondDir, backup.HistoryPart), maxHistory)
 	if err == nil {
 		parts = append(parts, backup.Small{Name: backup.HistoryPart, Data: history})

@@ -12,7 +12,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.getCommand(), c.openCommand(), c.verifyCommand(), c.keygenCommand(),
 		c.demoCommand(), c.manCommand(),
 		c.noticeCommand(), c.requestCommand(), c.provisionCommand(), c.linkCommand(),
-		c.eventsCommand(), c.webhookCommand(),
+		c.eventsCommand(), c.webhookCommand(), c.storageCommand(),
 		c.reportCommand(),
 		c.auditCommand(),
 		c.disposalCommand(), c.retentionCommand(),

@@ -98,6 +98,7 @@ func (d *doctor) examine(ctx context.Context) {
 	d.disks()
 	d.kek(ctx, system{clock: clock.New(), rand: rand.Reader})
 	d.space()
+	d.objects(ctx)
 	d.clock(ctx)
 	d.server(ctx)
 }
@@ -109,8 +110,12 @@ func (d *doctor) keysDir() string {
 	return filepath.Join(d.cfg.Data, datadir.KeysDir)
 }
 
+// secondDir is the folder of the second place; empty when it is none.
 func (d *doctor) secondDir() string {
-	if d.cfg.CheckpointsDir != "" {
+	switch {
+	case d.cfg.CheckpointsURL != "":
+		return ""
+	case d.cfg.CheckpointsDir != "":
 		return d.cfg.CheckpointsDir
 	}
 	return filepath.Join(d.cfg.Data, datadir.CheckpointsDir)
@@ -167,6 +172,9 @@ func messageOf(err error) string {
 func (d *doctor) modes() {
 	bad := 0
 	for _, root := range []string{d.cfg.Data, d.keysDir(), d.secondDir()} {
+		if root == "" {
+			continue
+		}
 		_ = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() && entry.Name() == datadir.ObjectsDir {
 				return fs.SkipDir // objects are sealed, and many
@@ -193,11 +201,30 @@ func (d *doctor) disks() {
 	} else if err == nil {
 		d.note("keys_dir", doctorOK, "the keys are on another disk than the data")
 	}
-	if same, err := datadir.SameDisk(d.cfg.Data, d.secondDir()); err == nil && same {
+	if d.secondDir() == "" {
+		d.note("second place", doctorOK, "checkpoints go to a bucket")
+	} else if same, err := datadir.SameDisk(d.cfg.Data, d.secondDir()); err == nil && same {
 		d.note("second place", doctorWarning, "checkpoints are on the same disk as the data: a restored snapshot of it would not be noticed; set checkpoints_dir to another disk or a network mount")
 	} else if err == nil {
 		d.note("second place", doctorOK, "checkpoints are on another disk than the data")
 	}
+}
+
+// objects asks a bucket whether it is there; a folder is looked at with the disk.
+func (d *doctor) objects(ctx context.Context) {
+	if d.cfg.Storage.URL == "" || strings.HasPrefix(d.cfg.Storage.URL, folderScheme) {
+		return
+	}
+	store, err := openStore(d.cfg)
+	if err != nil {
+		d.note("objects", doctorProblem, "%s", messageOf(err))
+		return
+	}
+	if err := store.check(ctx); err != nil {
+		d.note("objects", doctorProblem, "%v", err)
+		return
+	}
+	d.note("objects", doctorOK, "%s answers", store.name)
 }
 
 func (d *doctor) space() {

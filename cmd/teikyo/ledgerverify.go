@@ -14,7 +14,6 @@ import (
 	"teikyo/database"
 	"teikyo/internal/datadir"
 	"teikyo/ledger"
-	"teikyo/ledger/checkpoints"
 	"teikyo/ledger/export"
 	"teikyo/models"
 )
@@ -186,20 +185,6 @@ func (f *verifyFlags) issuerFile(cfg config.Config) (crypto.Issuer, bool, error)
 		return file, false, models.Wrap(models.Integrity, nil, path+": "+err.Error())
 	}
 	return file, true, nil
-}
-
-// secondPlaceCheckpoint is the newest checkpoint of the data folder's second
-// place, nil when it cannot be reached from here.
-func secondPlaceCheckpoint(ctx context.Context, cfg config.Config) []byte {
-	dir := cfg.CheckpointsDir
-	if dir == "" {
-		dir = filepath.Join(cfg.Data, datadir.CheckpointsDir)
-	}
-	text, err := checkpoints.FolderPlace(dir).Newest(ctx)
-	if err != nil {
-		return nil
-	}
-	return text
 }
 
 func readFiles(paths []string, limit int64) ([][]byte, error) {

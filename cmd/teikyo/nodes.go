@@ -83,7 +83,7 @@ func (a *app) watchIssuer(ctx context.Context) error {
 // sweepStart sweeps what the process before left behind. Where other nodes may be
 // at work, only what nobody can be working on goes, and one node does it.
 func (a *app) sweepStart(ctx context.Context) (swept dataset.Swept, err error) {
-	if !onPostgres(a.cfg) {
+	if !onPostgres(a.cfg) && !a.objects.shared { // else others may be writing: age alone decides
 		return a.datasets.SweepAtStart(ctx)
 	}
 	return a.sweepAlone(ctx)

@@ -30,6 +30,7 @@ func (a *app) Ready(ctx context.Context) handlers.Readiness {
 	add("keys", a.keysProblem(ctx))
 	add("clock", problemText(a.clock.Check()))
 	add("second_place", a.secondPlaceProblem(ctx))
+	add("objects", a.objectsText(ctx))
 	add("disk", a.diskProblem())
 	if a.draining.Load() {
 		add("draining", "the server is about to stop")
@@ -67,6 +68,15 @@ func (a *app) secondPlaceProblem(ctx context.Context) string {
 	return ""
 }
 
+// objectsText says what is wrong with the object store; the log says more.
+func (a *app) objectsText(ctx context.Context) string {
+	if err := a.objectsProblem(ctx); err != nil {
+		a.log.Error("the object store does not answer", "error", err)
+		return "the object store does not answer, or does not let the server in"
+	}
+	return ""
+}
+
 func (a *app) diskProblem() string {
 	free, err := datadir.FreeSpace(a.folder.Root())
 	switch {
@@ -83,7 +93,7 @@ func (a *app) diskProblem() string {
 // warnings are what is risky but works.
 func (a *app) warnings() []string {
 	var list []string
-	if same, err := datadir.SameDisk(a.folder.Root(), a.secondDir); err == nil && same {
+	if same, err := datadir.SameDisk(a.folder.Root(), a.secondDir); a.secondDir != "" && err == nil && same {
 		list = append(list, "the second place for checkpoints is on the same disk as the data: a restored snapshot of that disk would not be noticed; set checkpoints_dir")
 	}
 	if addr, ok := a.listener.Addr().(*net.TCPAddr); ok && addr.IP.IsUnspecified() && a.cfg.PublicURL == "" {

@@ -45,6 +45,7 @@ var rows = map[string][]string{
 	"storage":             {},
 	"storage/disk":        {"storage"},
 	"storage/memory":      {"storage"},
+	"storage/move":        {"storage"},
 	"storage/s3":          {"storage"},
 	"storage/s3/s3test":   {"storage", "storage/s3", "models", "ledger"},
 	"storage/storagetest": {"storage", "models", "ledger"},

@@ -19,6 +19,7 @@ const (
 	CheckpointsDir = "checkpoints"
 	AdminSocket    = "admin.sock"
 	SetupCodeFile  = "setup-code"
+	StoreFile      = "store" // which object store was used last
 	LockFile       = "lock"
 )
 

@@ -139,6 +139,15 @@ func (o Options) check() error {
 	return nil
 }
 
+// Name is the bucket and the place of it, without how it is reached.
+func (o Options) Name() string {
+	name := "s3://" + o.Bucket
+	if o.Prefix != "" {
+		name += "/" + o.Prefix
+	}
+	return name + " at " + o.host()
+}
+
 func (o Options) folder(name string) string {
 	if o.Prefix == "" {
 		return name
