@@ -44,8 +44,17 @@ func TestRevokedASecondAgo(t *testing.T) {
 	w := newWorld(t)
 	w.notice()
 	ds := w.register("Visits", w.table("in/visits.csv", 24<<20))
-	for name, end := range ends() {
-		r := w.partner("R" + name)
+	ways := ends()
+	ways["destruction"] = func(w *world, _ *partner, prov, _ string) {
+		shown := w.mori.json("provision", "show", prov)
+		id := w.mori.json("dataset", "destroy", fmt.Sprintf("%v@%v", shown["dataset"], shown["version"]), "--reason", "the source withdrew")["id"]
+		w.alice.json("disposal", "confirm", id.(string))
+	}
+	for name, end := range ways {
+		r, ds := w.partner("R"+name), ds
+		if name == "destruction" { // the others must not lose theirs
+			ds = w.register("Visits to be destroyed", w.table("in/more/visits.csv", 24<<20))
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, r := r.seenBy(w.with(t))
@@ -193,8 +202,17 @@ func TestRevokedBefore(t *testing.T) {
 	w := newWorld(t)
 	w.notice()
 	ds := w.register("Visits", w.table("in/visits.csv", 50_000))
-	for name, end := range ends() {
-		r := w.partner("R" + name)
+	ways := ends()
+	ways["destruction"] = func(w *world, _ *partner, prov, _ string) {
+		shown := w.mori.json("provision", "show", prov)
+		id := w.mori.json("dataset", "destroy", fmt.Sprintf("%v@%v", shown["dataset"], shown["version"]), "--reason", "the source withdrew")["id"]
+		w.alice.json("disposal", "confirm", id.(string))
+	}
+	for name, end := range ways {
+		r, ds := w.partner("R"+name), ds
+		if name == "destruction" { // the others must not lose theirs
+			ds = w.register("Visits to be destroyed", w.table("in/more/visits.csv", 24<<20))
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, r := r.seenBy(w.with(t))
