@@ -36,8 +36,12 @@ func TestRotationOnTwoNodes(t *testing.T) {
 	if one.ring.CurrentID() != first {
 		t.Fatal("it is used already")
 	}
-	wantKind(t, two.keys.Refresh(t.Context()), models.Conflict, "is not here")
-	wantKind(t, two.keys.Problem(), models.Conflict, "is not here")
+	one.must(two.keys.Refresh(t.Context())) // nothing is under it yet
+	three := newNode(t, dir, url, filepath.Join(dir, "keys-3"))
+	copyKey(t, one, three, first)
+	wantKind(t, three.keys.Open(t.Context()), models.Conflict, "is not here") // who starts must have it
+	wantKind(t, three.keys.Problem(), models.Conflict, "is not here")
+	one.must(three.keys.Leave(t.Context()))
 	list, err := one.keys.Status(t.Context())
 	one.must(err)
 	if len(list) != 2 || list[1].State != models.KEKPrepared || len(list[1].Lacking) != 1 {

@@ -93,7 +93,7 @@ func (s *Service) Open(ctx context.Context) error {
 			return err
 		}
 	}
-	return s.Refresh(ctx)
+	return s.note(s.refresh(ctx, true))
 }
 
 // first makes the first version. Nothing is wrapped yet, so nobody has to know.
@@ -129,8 +129,10 @@ func (s *Service) version(id string, state models.KEKState) (models.KEKVersion, 
 
 // Refresh takes up what other nodes changed: which version wraps, which were
 // destroyed. The error says what this node lacks, and Problem goes on saying so.
-func (s *Service) Refresh(ctx context.Context) error {
-	err := s.refresh(ctx)
+// A version that is only prepared may be lacking: nothing is under it yet.
+func (s *Service) Refresh(ctx context.Context) error { return s.note(s.refresh(ctx, false)) }
+
+func (s *Service) note(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.problem = err
@@ -144,7 +146,7 @@ func (s *Service) Problem() error {
 	return s.problem
 }
 
-func (s *Service) refresh(ctx context.Context) error {
+func (s *Service) refresh(ctx context.Context, starting bool) error {
 	versions, err := s.Store.KEKVersions(ctx)
 	if err != nil {
 		return err
@@ -160,7 +162,9 @@ func (s *Service) refresh(ctx context.Context) error {
 			continue
 		}
 		if err := s.compare(v); err != nil {
-			lacking = errors.Join(lacking, err)
+			if v.State != models.KEKPrepared || starting {
+				lacking = errors.Join(lacking, err)
+			}
 			continue
 		}
 		held = append(held, v.ID)
