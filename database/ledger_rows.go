@@ -61,6 +61,19 @@ func (db *DB) prepareLedger(ctx context.Context, on preparer) (*ledgerSQL, error
 	return s, translate(err, "the ledger's tables are not what they should be; restore the database")
 }
 
+// close ends the statements.
+func (s *ledgerSQL) close() {
+	if s == nil {
+		return
+	}
+	list := append(append([]*sql.Stmt{s.readHead, s.moveHead, s.entry, s.details, s.leaves}, s.hashes[:]...), s.subjects[:]...)
+	for _, stmt := range list {
+		if stmt != nil {
+			_ = stmt.Close() // nothing was written by that
+		}
+	}
+}
+
 // numbered writes placeholders as PostgreSQL wants them: $1, $2 and so on.
 func numbered(query string) string {
 	parts := strings.Split(query, "?")

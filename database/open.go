@@ -121,6 +121,7 @@ func (db *DB) prepareWriting(ctx context.Context) error {
 func (db *DB) Close() error {
 	var first error
 	if db.sole != nil {
+		db.ledgerSQL.close() // a statement that stays open keeps its file open
 		first = db.sole.Close()
 	}
 	for _, pool := range []*gorm.DB{db.write, db.read} {
