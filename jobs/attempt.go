@@ -21,8 +21,9 @@ const (
 
 var errLost = errors.New("the job is not held by this worker any more")
 
-// do makes one attempt and settles the job.
-func (r *Runner) do(ctx context.Context, j models.Job) {
+// do makes one attempt and settles the job; asked is closed when somebody wants
+// to know whether it still is this worker's.
+func (r *Runner) do(ctx context.Context, j models.Job, asked <-chan struct{}) {
 	if j.Exhausted() {
 		r.settle(ctx, j, Result{Err: models.Errorf(models.Internal, "the server stopped while it worked on this"), Final: true})
 		return
@@ -31,7 +32,7 @@ func (r *Runner) do(ctx context.Context, j models.Job) {
 	beating := make(chan struct{})
 	go func() {
 		defer close(beating)
-		r.hold(work, j, lose)
+		r.hold(work, j, lose, asked)
 	}()
 	result := r.work(work, j)
 	lost := errors.Is(context.Cause(work), errLost)
@@ -55,17 +56,17 @@ func (r *Runner) work(ctx context.Context, j models.Job) (result Result) {
 }
 
 // hold extends the lease until ctx ends, or ends ctx when the job was lost.
-func (r *Runner) hold(ctx context.Context, j models.Job, lose context.CancelCauseFunc) {
+func (r *Runner) hold(ctx context.Context, j models.Job, lose context.CancelCauseFunc, asked <-chan struct{}) {
 	beat := time.NewTicker(r.Lease / 4)
 	defer beat.Stop()
 	until := r.Now().Add(r.Lease)
 	for {
-		asked := r.check.wait()
 		select {
 		case <-ctx.Done():
 			return
 		case <-beat.C:
 		case <-asked:
+			asked = r.check.wait()
 		}
 		next := r.Now().Add(r.Lease)
 		held := j

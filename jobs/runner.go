@@ -131,10 +131,11 @@ func (r *Runner) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
+		asked := r.check.wait() // before the job is taken: no Wake after that is missed
 		if j, ok := r.take(ctx); ok {
 			running.Go(func() {
 				defer func() { <-slots; r.look() }()
-				r.do(ctx, j)
+				r.do(ctx, j, asked)
 			})
 			continue
 		}

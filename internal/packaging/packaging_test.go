@@ -130,7 +130,7 @@ func TestSettingsExist(t *testing.T) {
 	manual := read(t, "docs/operations.md")
 	found := regexp.MustCompile(`\bTEIKYO_[A-Z0-9_]+\b`).FindAllString(read(t, "Dockerfile")+read(t, "docker-compose.yml"), -1)
 	for _, name := range found {
-		if name == "TEIKYO_STORAGE_URL" || name == "TEIKYO_HOST" || name == "TEIKYO_ORIGIN" { // compose's own, of the shell
+		if name == "TEIKYO_HOST" || name == "TEIKYO_ORIGIN" { // compose's own, of the shell
 			continue
 		}
 		if !strings.Contains(manual, "| `"+name+"` |") {
