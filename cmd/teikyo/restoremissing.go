@@ -7,10 +7,8 @@ import (
 	"strings"
 
 	"teikyo/database"
-	"teikyo/internal/datadir"
 	"teikyo/models"
 	"teikyo/storage"
-	"teikyo/storage/disk"
 )
 
 // missingObject is something that rows name and the object store lacks.
@@ -24,9 +22,11 @@ type missingObject struct {
 
 // findMissing asks the object store for every object that a row names.
 func (r *restore) findMissing(ctx context.Context, db *database.DB) error {
-	objects, err := disk.New(r.folder.Path(datadir.ObjectsDir))
+	cfg := r.cfg
+	cfg.Data = r.folder.Root()
+	objects, err := openStore(cfg)
 	if err != nil {
-		return models.Wrap(models.Unavailable, err, "the folder for objects cannot be used: "+err.Error())
+		return err
 	}
 	r.result.Missing = []missingObject{}
 	for object, err := range db.StoredObjects(ctx) {

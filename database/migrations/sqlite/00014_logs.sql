@@ -27,7 +27,10 @@ CREATE TABLE ledger_archive (
 ) WITHOUT ROWID;
 CREATE INDEX ledger_archive_provision ON ledger_archive (provision, kind) WHERE provision <> '';
 
+CREATE INDEX requests_state ON requests (state, requested_at, id);
+
 -- +goose Down
+DROP INDEX requests_state;
 DROP TABLE ledger_archive;
 DROP TABLE ledger_closed;
 DROP TABLE ledger_log;
