@@ -24,7 +24,7 @@ import (
 )
 
 const (
-	copyBuffer = 64 << 10 // bytes; larger ones are no faster and cost memory
+	copyBuffer = 128 << 10 // bytes; smaller ones were slower with one client, larger ones cost memory with many
 	// stallLimit is how long a client may take no byte before the transfer ends.
 	stallLimit = 2 * time.Minute
 	// moveDeadline is how often the deadline is moved on while bytes flow.
