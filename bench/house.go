@@ -23,6 +23,7 @@ import (
 // line, the measured calls go through the API.
 type house struct {
 	b       *bench
+	env     []string // settings of the server
 	dir     string
 	program string
 	process *exec.Cmd
@@ -39,13 +40,14 @@ type house struct {
 // person has a configuration folder and an API token of their own.
 type person struct{ name, home string }
 
-// openHouse builds and starts a server and lets the people in.
-func openHouse(ctx context.Context, b *bench) (*house, error) {
+// openHouse builds and starts a server with the settings, NAME=VALUE, and lets the
+// people in.
+func openHouse(ctx context.Context, b *bench, settings ...string) (*house, error) {
 	dir, err := os.MkdirTemp(b.dir, "house")
 	if err != nil {
 		return nil, err
 	}
-	h := &house{b: b, dir: dir, program: filepath.Join(dir, "teikyo")}
+	h := &house{b: b, env: settings, dir: dir, program: filepath.Join(dir, "teikyo")}
 	b.say("building and starting a server …")
 	build := exec.CommandContext(ctx, "go", "build", "-o", h.program, "teikyo/cmd/teikyo")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -64,7 +66,7 @@ func openHouse(ctx context.Context, b *bench) (*house, error) {
 // start runs the server and waits until it says that it is ready.
 func (h *house) start(ctx context.Context) error {
 	h.process = exec.CommandContext(ctx, h.program, "serve", "--data", filepath.Join(h.dir, "data"), "--listen", "127.0.0.1:0")
-	h.process.Env = append(os.Environ(), "TEIKYO_LINKS_ALLOW_UNBOUND=true")
+	h.process.Env = append(append(os.Environ(), "TEIKYO_LINKS_ALLOW_UNBOUND=true"), h.env...)
 	out, err := h.process.StderrPipe()
 	if err != nil {
 		return err

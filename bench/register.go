@@ -56,12 +56,21 @@ func rate(size int64) func(time.Duration) string {
 }
 
 func (h *house) registerDuel(ctx context.Context, source string, freeze bool) (duel, error) {
-	api, err := h.api(h.mori)
+	peer := func() (time.Duration, error) { return h.agePipe(ctx, source) }
+	ours, err := h.registering(ctx, source, freeze)
 	if err != nil {
 		return duel{}, err
 	}
-	peer := func() (time.Duration, error) { return h.agePipe(ctx, source) }
-	ours := func() (took time.Duration, err error) {
+	return fight(pick(h.b, 5, 1), peer, ours)
+}
+
+// registering times the upload of a file, and its registration when freeze is set.
+func (h *house) registering(ctx context.Context, source string, freeze bool) (func() (time.Duration, error), error) {
+	api, err := h.api(h.mori)
+	if err != nil {
+		return nil, err
+	}
+	return func() (took time.Duration, err error) {
 		ds, err := newDraft(ctx, api, "anonymized")
 		if err != nil {
 			return 0, err
@@ -76,8 +85,7 @@ func (h *house) registerDuel(ctx context.Context, source string, freeze bool) (d
 			err = ds.discard(ctx)
 		}
 		return took, err
-	}
-	return fight(pick(h.b, 5, 1), peer, ours)
+	}, nil
 }
 
 // agePipe encrypts the file with the digests of both sides, to disk.

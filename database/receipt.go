@@ -87,8 +87,8 @@ func (db *DB) Receipt(ctx context.Context, index int64) ([]byte, error) {
 // ("provision", "p-…", ledger.ProvisionIssued).
 func (db *DB) EntryIndex(ctx context.Context, noun, id string, kind ledger.Kind) (int64, error) {
 	var index int64
-	err := scanRow(db.conn(ctx).Raw(`SELECT e.idx FROM ledger_subject_index s JOIN ledger_entries e ON e.idx = s.idx
-		WHERE s.noun = ? AND s.id = ? AND e.kind = ? ORDER BY e.idx DESC LIMIT 1`, noun, id, string(kind)), &index)
+	err := scanRow(db.conn(ctx).Raw(`SELECT idx FROM ledger_entries WHERE kind = ?
+		AND idx IN (SELECT idx FROM ledger_subject_index WHERE noun = ? AND id = ?) ORDER BY idx DESC LIMIT 1`, string(kind), noun, id), &index)
 	if err != nil {
 		return 0, notFoundRow(err, "the ledger has no such entry")
 	}
@@ -107,7 +107,8 @@ func (db *DB) Entries(ctx context.Context, f models.EntryFilter, page models.Pag
 	}
 	q := db.conn(ctx).Table("ledger_entries").Where("ledger_entries.idx > ?", after)
 	if f.Noun != "" || f.ID != "" {
-		q = q.Joins("JOIN ledger_subject_index s ON s.idx = ledger_entries.idx AND s.noun = ? AND s.id = ?", f.Noun, f.ID)
+		// Not a join: SQLite would go through all entries for it.
+		q = q.Where("ledger_entries.idx IN (SELECT idx FROM ledger_subject_index WHERE noun = ? AND id = ?)", f.Noun, f.ID)
 	}
 	if f.Kind != "" {
 		q = q.Where("ledger_entries.kind = ?", f.Kind)

@@ -103,7 +103,7 @@ var fences = map[string][]string{
 	"modernc.org/sqlite":              {"database"},
 	"github.com/jackc/pgx":            {"database"},
 	"github.com/pressly/goose":        {"database"},
-	"github.com/minio/minio-go":       {"storage/s3", "delivery"},
+	"github.com/minio/minio-go":       {"storage/s3", "delivery", "bench"},
 	"github.com/gin-gonic/":           {"handlers"},
 	"github.com/danielgtaylor/huma":   {"handlers"},
 	"github.com/spf13/cobra":          {"cmd/teikyo"},
