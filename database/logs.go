@@ -154,9 +154,10 @@ func (c closedLog) batch(ctx context.Context, from int64) ([]ledger.Record, erro
 		Idx                 int64
 		Kind                string
 		At                  int64
+		Provision           string
 		Leaf, Salt, Details []byte
 	}
-	err := c.db.conn(ctx).Raw("SELECT idx, kind, at, leaf, salt, details FROM ledger_archive WHERE log = ? AND idx >= ? ORDER BY idx LIMIT ?",
+	err := c.db.conn(ctx).Raw("SELECT idx, kind, at, provision, leaf, salt, details FROM ledger_archive WHERE log = ? AND idx >= ? ORDER BY idx LIMIT ?",
 		c.log.Number, from, entryBatch).Scan(&rows).Error
 	if err != nil {
 		return nil, err
@@ -168,6 +169,9 @@ func (c closedLog) batch(ctx context.Context, from int64) ([]ledger.Record, erro
 			rec = ledger.Record{Index: row.Idx, Leaf: row.Leaf, Salt: row.Salt, Details: row.Details}
 		}
 		rec.Kind, rec.Time = ledger.Kind(row.Kind), fromMicros(row.At)
+		if row.Provision != rec.IDs["provision"] {
+			rec.Fault = "the stored provision is not that of its leaf"
+		}
 		list[i] = rec
 	}
 	return list, nil

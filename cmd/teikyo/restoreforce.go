@@ -149,10 +149,10 @@ func (r *restore) beginLog(ctx context.Context, db *database.DB, known [][]byte)
 		return db.Append(ctx, &ledger.Entry{
 			Kind: ledger.Restored, IDs: map[string]string{"actor": first.ID, "second": second.ID},
 			Details: restoredDetails{
-				Reason: r.flags.reason, Second: second.ID, Independence: independence,
+				Log: number + 1, Reason: r.flags.reason, Second: second.ID, Independence: independence,
 				OldLog: oldLog{Origin: originOf(last), Checkpoint: string(last)},
 				Restored: restoredState{
-					Size: head.Size, Root: tlog.Hash(head.Root), Backup: r.backup.SHA256,
+					Log: present, Size: head.Size, Root: tlog.Hash(head.Root), ClosedAt: now.UnixMicro(), Backup: r.backup.SHA256,
 					MadeAt: r.backup.Manifest.MadeAt.Format(time.RFC3339),
 				},
 				Suspended: r.result.Suspended,

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -17,32 +19,35 @@ import (
 // that of the issuer; empty when it is not known. The report is of the present
 // log, or of the first that does not hold.
 func verifyLogs(ctx context.Context, db *database.DB, opts ledger.VerifyOptions) (ledger.Report, error) {
-	number, err := db.LogNumber(ctx)
-	if err != nil {
-		return ledger.Report{}, err
-	}
 	closed, err := db.ClosedLogs(ctx)
 	if err != nil {
 		return ledger.Report{}, err
 	}
+	number, err := db.LogNumber(ctx)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return ledger.Report{}, err
+	}
+	if problem := checkNumber(number, closed); problem != "" {
+		return ledger.Report{FirstBad: -1, Problem: problem}, nil
+	}
 	for i, log := range closed {
 		src := db.ClosedLog(log)
-		o := ofLog(opts, log.Number, false)
+		o := ofLog(opts, log.Number, false, nil)
 		o.Manifest = db.ClosedManifestOf(log)
 		report, err := ledger.Verify(ctx, src, o)
 		if err == nil && report.OK && i > 0 {
-			report, err = checkBeginning(ctx, src, closed[i-1], report)
+			report, err = checkBeginning(ctx, src, log.Number, closed[i-1], report)
 		}
 		if err != nil || !report.OK {
 			report.Problem = fmt.Sprintf("in the closed log %d: %s", log.Number, report.Problem)
 			return report, err
 		}
 	}
-	o := ofLog(opts, number, true)
+	o := ofLog(opts, number, true, closed)
 	o.Manifest = db.ManifestOf
 	report, err := ledger.Verify(ctx, db, o)
 	if err == nil && report.OK && len(closed) > 0 {
-		report, err = checkBeginning(ctx, db, closed[len(closed)-1], report)
+		report, err = checkBeginning(ctx, db, number, closed[len(closed)-1], report)
 	}
 	if err != nil || !report.OK {
 		return report, err
@@ -54,9 +59,22 @@ func verifyLogs(ctx context.Context, db *database.DB, opts ledger.VerifyOptions)
 	return report, err
 }
 
-// ofLog leaves of the options what speaks of one log. What names no log that is
-// known here stays with the present one, which then reports it.
-func ofLog(opts ledger.VerifyOptions, number int, present bool) ledger.VerifyOptions {
+// checkNumber says what is wrong with the number of the present log.
+func checkNumber(number int, closed []models.ClosedLog) string {
+	switch {
+	case number < 1:
+		return "the row that numbers the log is missing or damaged"
+	case number > 1 && len(closed) == 0:
+		return fmt.Sprintf("the log has the number %d, and none before it is kept here", number)
+	case number == 1 && len(closed) > 0, len(closed) > 0 && closed[len(closed)-1].Number >= number:
+		return fmt.Sprintf("the log has the number %d, and one with a number that is not lower is closed", number)
+	}
+	return ""
+}
+
+// ofLog leaves of the options what speaks of one log. What speaks of none that is
+// kept here stays with the present one, which then reports it.
+func ofLog(opts ledger.VerifyOptions, number int, present bool, closed []models.ClosedLog) ledger.VerifyOptions {
 	issuer := opts.Origin
 	if issuer == "" {
 		return ledger.VerifyOptions{}
@@ -66,8 +84,8 @@ func ofLog(opts ledger.VerifyOptions, number int, present bool) ledger.VerifyOpt
 		if origin == opts.Origin {
 			return true
 		}
-		for n := 1; n < number; n++ {
-			if origin == ledger.LogOrigin(issuer, n) {
+		for _, log := range closed {
+			if origin == ledger.LogOrigin(issuer, log.Number) {
 				return false
 			}
 		}
@@ -91,6 +109,7 @@ func ofLog(opts ledger.VerifyOptions, number int, present bool) ledger.VerifyOpt
 
 // restoredDetails are the details of the first entry after a forced restore.
 type restoredDetails struct {
+	Log          int                 `json:"log"` // number of the log that begins
 	Reason       string              `json:"reason"`
 	Second       string              `json:"second"`    // who confirmed beside the actor
 	OldLog       oldLog              `json:"old_log"`   // as the world knew it last
@@ -105,22 +124,24 @@ type oldLog struct {
 }
 
 type restoredState struct {
-	Size   int64     `json:"size"`
-	Root   tlog.Hash `json:"root"`
-	Backup string    `json:"backup_sha256,omitempty"` // absent when the database's own tools restored it
-	MadeAt string    `json:"backup_made_at,omitempty"`
+	Log      int       `json:"log"` // its number
+	Size     int64     `json:"size"`
+	Root     tlog.Hash `json:"root"`
+	ClosedAt int64     `json:"closed_at"`               // UTC microseconds
+	Backup   string    `json:"backup_sha256,omitempty"` // absent when the database's own tools restored it
+	MadeAt   string    `json:"backup_made_at,omitempty"`
 }
 
-// checkBeginning compares the first entry of a log with the state of the one
-// before it.
-func checkBeginning(ctx context.Context, src ledger.Source, before models.ClosedLog, report ledger.Report) (ledger.Report, error) {
+// checkBeginning compares the first entry of a log with its number and the state
+// of the log before it.
+func checkBeginning(ctx context.Context, src ledger.Source, number int, before models.ClosedLog, report ledger.Report) (ledger.Report, error) {
 	for rec, err := range src.Records(ctx, 0) {
 		if err != nil {
 			return report, err
 		}
 		var d restoredDetails
 		_ = json.Unmarshal(rec.Details, &d)
-		if rec.Kind != ledger.Restored || d.Restored.Size != before.Size || d.Restored.Root != tlog.Hash(before.Root) ||
+		if rec.Kind != ledger.Restored || d.Log != number || d.Restored.Log != before.Number || d.Restored.ClosedAt != before.ClosedAt.UnixMicro() || d.Restored.Size != before.Size || d.Restored.Root != tlog.Hash(before.Root) ||
 			d.OldLog.Checkpoint != string(before.Checkpoint) {
 			report.OK, report.FirstBad = false, 0
 			report.Problem = fmt.Sprintf("its first entry does not lead to the log %d that is kept here", before.Number)
