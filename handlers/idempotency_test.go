@@ -149,6 +149,9 @@ func TestSecretsAreNotKept(t *testing.T) {
 	if n := s.count("/tokens"); n != 2 {
 		t.Errorf("%d tokens", n)
 	}
+	if dbtest.OnPostgres() {
+		return // the rows are the same, and the files are another program's
+	}
 	found := 0
 	noError(t, filepath.WalkDir(s.dir, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {

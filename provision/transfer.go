@@ -328,6 +328,10 @@ func (s *Links) closeSession(ctx context.Context, session models.DownloadSession
 	if s.doors.busy(session.ID) {
 		return true, nil
 	}
+	// Whoever held the session has recorded before letting go of it.
+	if err := s.flush(ctx); err != nil {
+		return true, err
+	}
 	sum, err := s.sum(ctx, session)
 	if err != nil {
 		return true, err
