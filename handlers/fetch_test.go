@@ -22,6 +22,7 @@ import (
 	"pgregory.net/rapid"
 
 	"teikyo/crypto"
+	"teikyo/database/dbtest"
 )
 
 const big = "data/請求 一覧.csv.age"
@@ -437,7 +438,11 @@ func TestAHundredRedeemsOverHTTP(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if got[200] != 3 || got[410]+got[429] != 97 {
+	busy := 0
+	if dbtest.OnPostgres() { // waiting for a connection has an end
+		busy = got[503]
+	}
+	if got[200] != 3 || got[410]+got[429]+busy != 97 {
 		t.Errorf("answers %v", got)
 	}
 	limited := page{}
