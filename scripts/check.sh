@@ -62,7 +62,9 @@ unformatted=$(gofmt -l $(git ls-files '*.go'))
 go vet ./...
 
 step "tests, with the race detector"
-go test -race -timeout 20m ./...
+# One package at a time: many start databases, stores and servers of their own,
+# and some promise something within a second.
+go test -race -p 1 -timeout 30m ./...
 
 step "the same source gives the same program"
 bash scripts/reproducible.sh
