@@ -54,6 +54,7 @@ var rows = map[string][]string{
 	"crypto/transit":             {"crypto", "egress"},
 	"crypto/transit/transittest": {},
 	"deid":                       {"models", "deid/recognise", "deid/table"},
+	"deid/jsontext":              {"models"},
 	"deid/recognise":             {"models"},
 	"deid/table":                 {"models"},
 	"database":                   {"models", "ledger"},
