@@ -24,7 +24,7 @@ import (
 )
 
 const (
-	copyBuffer = 128 << 10 // bytes; smaller ones were slower with one client, larger ones cost memory with many
+	copyBuffer = 128 << 10 // bytes; smaller ones were slower with one client, larger ones cost memory with many; see pour for what follows the first
 	// stallLimit is how long a client may take no byte before the transfer ends.
 	stallLimit = 2 * time.Minute
 	// moveDeadline is how often the deadline is moved on while bytes flow.
@@ -231,6 +231,9 @@ func (d *downloads) copy(ctx context.Context, c *gin.Context, part portion, body
 		sent += int64(m)
 		if err != nil {
 			return sent, err
+		}
+		if p := newPour(ctx, c); p != nil && sent < part.length {
+			return p.rest(body, sent, part.length)
 		}
 	}
 	if part.length == 0 {

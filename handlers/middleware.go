@@ -51,8 +51,9 @@ func (a *api) logRequest(c *gin.Context) {
 }
 
 func (a *api) logAnswer(c *gin.Context, start time.Time) {
+	bytes := c.Writer.Size() + c.GetInt(pouredKey)
 	if a.Observe != nil {
-		a.Observe(c.Request.Method, c.FullPath(), c.Writer.Status(), c.Writer.Size(), time.Since(start))
+		a.Observe(c.Request.Method, c.FullPath(), c.Writer.Status(), bytes, time.Since(start))
 	}
 	actor := actorOf(c.Request.Context())
 	attrs := []slog.Attr{
@@ -60,7 +61,7 @@ func (a *api) logAnswer(c *gin.Context, start time.Time) {
 		slog.String("method", c.Request.Method),
 		slog.String("route", c.FullPath()),
 		slog.Int("status", c.Writer.Status()),
-		slog.Int("bytes", c.Writer.Size()),
+		slog.Int("bytes", bytes),
 		slog.Duration("took", time.Since(start)),
 		slog.String("address", c.ClientIP()),
 		slog.String("actor", actor.UserID),
