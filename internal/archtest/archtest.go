@@ -56,6 +56,8 @@ var rows = map[string][]string{
 	"deid":                       {"models", "deid/recognise", "deid/table"},
 	"deid/jsontext":              {"models"},
 	"deid/recognise":             {"models"},
+	"deid/risk":                  {"models"},
+	"deid/spill":                 {},
 	"deid/table":                 {"models"},
 	"database":                   {"models", "ledger"},
 	"database/dbtest":            {"database", "models", "ledger"},
