@@ -47,18 +47,28 @@ func openHouse(ctx context.Context, b *bench, settings ...string) (*house, error
 	if err != nil {
 		return nil, err
 	}
-	h := &house{b: b, env: settings, dir: dir, program: filepath.Join(dir, "teikyo")}
-	b.say("building and starting a server …")
-	build := exec.CommandContext(ctx, "go", "build", "-o", h.program, "teikyo/cmd/teikyo")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("go build: %w\n%s", err, out)
+	h, err := buildHouse(ctx, b, dir, settings...)
+	if err != nil {
+		return nil, err
 	}
 	if err := h.start(ctx); err != nil {
 		return nil, err
 	}
 	if err := h.settle(ctx); err != nil {
 		return nil, errors.Join(err, h.close())
+	}
+	return h, nil
+}
+
+// buildHouse builds the program of a server whose files are in dir.
+func buildHouse(ctx context.Context, b *bench, dir string, settings ...string) (*house, error) {
+	h := &house{b: b, env: settings, dir: dir, program: filepath.Join(dir, "teikyo")}
+	h.alice, h.mori = h.person("alice"), h.person("mori")
+	b.say("building and starting a server …")
+	build := exec.CommandContext(ctx, "go", "build", "-o", h.program, "teikyo/cmd/teikyo")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return h, nil
 }
@@ -104,7 +114,6 @@ func (h *house) close() error { return errors.Join(h.stop(), os.RemoveAll(h.dir)
 
 // settle brings in the people, the recipient and the public notice.
 func (h *house) settle(ctx context.Context) error {
-	h.alice, h.mori = h.person("alice"), h.person("mori")
 	steps := []func(context.Context) error{h.people, h.organisation, h.recipientKey, h.notice}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

@@ -32,17 +32,19 @@ type part struct {
 func parts() []part {
 	return []part{
 		{"ledger", ledgerPart}, {"register", registerPart}, {"provision", provisionPart}, {"download", downloadPart},
-		{"s3", s3Part}, {"restore", restorePart},
+		{"s3", s3Part}, {"pages", pagesPart}, {"restore", restorePart},
 	}
 }
 
 // bench is one run.
 type bench struct {
-	quick bool
-	big   int    // MiB of a big file
-	dir   string // scratch space, on the disk that is measured
-	out   *report
-	log   io.Writer // progress
+	quick    bool
+	big      int    // MiB of a big file
+	dir      string // scratch space, on the disk that is measured
+	postgres bool   // of which parts: see the flag
+	house    string // folder of a filled server that outlives the run; empty: none
+	out      *report
+	log      io.Writer // progress
 }
 
 // pick is full, or less when quick.
@@ -62,6 +64,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	quick := flags.Bool("quick", false, "small sizes, whose figures mean little")
 	big := flags.Int("big", 1024, "MiB of each of the ten big files of provision")
 	dir := flags.String("dir", "", "folder for scratch files; empty means a new one in the system's")
+	postgres := flags.Bool("postgres", false, "pages uses a PostgreSQL server, which the bench starts; without -house")
+	keep := flags.String("house", "", "folder of the server that pages and restore fill, kept for the next run; empty means that each fills its own")
 	verify := flags.String("verify", "", "verify the ledger in this database file and print the seconds (the bench calls itself so)")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -78,7 +82,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
-	b := &bench{quick: *quick, big: *big, dir: scratch, log: stderr, out: &report{w: stdout}}
+	b := &bench{quick: *quick, big: *big, dir: scratch, house: *keep, postgres: *postgres, log: stderr, out: &report{w: stdout}}
 	b.out.machine(*quick)
 	for _, p := range chosen {
 		b.say("%s …", p.name)

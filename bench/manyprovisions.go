@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"teikyo/crypto"
@@ -35,7 +36,7 @@ type multiplier struct {
 // multiply makes n copies of the provision id.
 func (h *house) multiply(ctx context.Context, id string, n int) error {
 	data := filepath.Join(h.dir, "data")
-	db, err := database.Open(ctx, database.Options{URL: "sqlite:" + filepath.Join(data, datadir.DatabaseFile), Rand: rand.Reader})
+	db, err := database.Open(ctx, database.Options{URL: h.database(), Rand: rand.Reader})
 	if err != nil {
 		return err
 	}
@@ -61,6 +62,19 @@ func (h *house) multiply(ctx context.Context, id string, n int) error {
 	}
 	return db.Close()
 }
+
+// database is where the server keeps its rows.
+func (h *house) database() string {
+	for _, setting := range h.env {
+		if url, ok := strings.CutPrefix(setting, databaseSetting); ok {
+			return url
+		}
+	}
+	return "sqlite:" + filepath.Join(h.dir, "data", datadir.DatabaseFile)
+}
+
+// databaseSetting names the database of a server in its environment.
+const databaseSetting = "TEIKYO_DATABASE_URL="
 
 func (m *multiplier) recipients(ctx context.Context) error {
 	rcpt, err := m.db.Recipient(ctx, m.prov.RecipientID)

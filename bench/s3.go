@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
-	"testing"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -43,28 +41,15 @@ func s3Part(ctx context.Context, b *bench) (err error) {
 	return bucket.downloads(ctx, h, size)
 }
 
-// bucketTB lets the S3 server of the tests run outside one.
-type bucketTB struct {
-	testing.TB
-	failed  error
-	cleanup []func()
-}
-
-func (tb *bucketTB) Helper()           {}
-func (tb *bucketTB) Cleanup(f func())  { tb.cleanup = append(tb.cleanup, f) }
-func (tb *bucketTB) Error(args ...any) { tb.failed = errors.New(fmt.Sprint(args...)) }
-func (tb *bucketTB) Skip(args ...any)  { panic(errors.New(fmt.Sprint(args...))) }
-func (tb *bucketTB) Fatal(args ...any) { panic(errors.New(fmt.Sprint(args...))) }
-
 // bucket is an S3 server with a client of its own.
 type bucket struct {
-	tb     *bucketTB
+	tb     *benchTB
 	server *s3test.Server
 	client *minio.Client
 }
 
 func startBucket(b *bench) (_ *bucket, err error) {
-	made := &bucket{tb: &bucketTB{}}
+	made := &bucket{tb: &benchTB{}}
 	defer func() {
 		if failure, ok := recover().(error); ok {
 			err = failure
@@ -78,12 +63,7 @@ func startBucket(b *bench) (_ *bucket, err error) {
 	return made, err
 }
 
-func (s *bucket) stop() error {
-	for _, f := range slices.Backward(s.tb.cleanup) {
-		f()
-	}
-	return s.tb.failed
-}
+func (s *bucket) stop() error { return s.tb.end() }
 
 // uploads compares registering a file with putting the same bytes.
 func (s *bucket) uploads(ctx context.Context, h *house, size int64) error {

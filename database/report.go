@@ -38,3 +38,19 @@ func (db *DB) EndingProvisions(ctx context.Context, from, to time.Time, page mod
 	}
 	return each(rows, provisionRow.model)
 }
+
+// WaitingKeys lists keys that nobody proved or approved yet, and approved ones
+// that end before a time, of recipients that are neither rejected nor revoked; by
+// id.
+func (db *DB) WaitingKeys(ctx context.Context, before time.Time, page models.Page) ([]models.RecipientKey, error) {
+	var rows []recipientKeyRow
+	err := db.conn(ctx).Where("id > ? AND (state IN ? OR state = ? AND expires_at > 0 AND expires_at < ?)", page.After,
+		[]string{string(models.KeyAdded), string(models.KeyProved)}, string(models.KeyApproved), toMicros(before)).
+		Where("recipient_id IN (SELECT id FROM recipients WHERE state NOT IN ?)",
+			[]string{string(models.RecipientRejected), string(models.RecipientRevoked)}).
+		Order("id").Limit(page.Size()).Find(&rows).Error
+	if err != nil {
+		return nil, translate(err, "the keys cannot be read")
+	}
+	return each(rows, recipientKeyRow.model)
+}

@@ -1,7 +1,9 @@
 package handlers
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"mime"
 	"net/http"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"teikyo/access"
 	"teikyo/audit"
+	"teikyo/models"
 	"teikyo/report"
 	"teikyo/report/sheet"
 )
@@ -45,6 +48,23 @@ func (f ReportForm) language() sheet.Lang {
 	return sheet.English
 }
 
+// ReportPart asks for a part of a report.
+type ReportPart struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" doc:"Rows to look at; next_cursor in JSON goes on after them, and a part may show fewer rows than were looked at. Without it the whole report is streamed."`
+	Cursor string `query:"cursor" maxLength:"300" doc:"next_cursor of the part before; it needs a limit."`
+}
+
+// part is nil when the whole report is wanted.
+func (p ReportPart) part() (*models.Part, error) {
+	if p.Limit == 0 && p.Cursor != "" {
+		return nil, models.Errorf(models.Invalid, "a cursor needs a limit; give one from 1 to %d", models.MaxPage)
+	}
+	if p.Limit == 0 {
+		return nil, nil
+	}
+	return &models.Part{After: p.Cursor, Limit: p.Limit}, nil
+}
+
 // ReportPeriod is the days that a report covers.
 type ReportPeriod struct {
 	From string `query:"from" maxLength:"40" doc:"First day."`
@@ -58,12 +78,24 @@ func (p ReportPeriod) period() report.Period { return report.Period{From: p.From
 const reportPolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // send streams a report row by row. An error in the middle breaks the connection
-// off, so that half a report never looks whole.
-func (f ReportForm) send(ctx context.Context, doc sheet.Document, err error) (*huma.StreamResponse, error) {
+// off, so that half a report never looks whole. A part is short: it is written
+// before the answer begins, so that a wrong cursor has an answer of its own.
+func (f ReportForm) send(ctx context.Context, doc sheet.Document, part *models.Part, err error) (*huma.StreamResponse, error) {
 	if err != nil {
 		return nil, err
 	}
 	format := sheet.Format(f.Format)
+	write := func(w io.Writer) error { return doc.Write(w, format, f.language()) }
+	if part != nil {
+		var whole bytes.Buffer
+		if err := write(&whole); err != nil {
+			return nil, err
+		}
+		write = func(w io.Writer) error {
+			_, err := whole.WriteTo(w)
+			return err
+		}
+	}
 	return &huma.StreamResponse{Body: func(out huma.Context) {
 		out.SetHeader("Content-Type", format.Media())
 		switch format {
@@ -73,7 +105,7 @@ func (f ReportForm) send(ctx context.Context, doc sheet.Document, err error) (*h
 			out.SetHeader("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": doc.FileName(format)}))
 		case sheet.JSON:
 		}
-		if err := doc.Write(out.BodyWriter(), format, f.language()); err != nil {
+		if err := write(out.BodyWriter()); err != nil {
 			recordError(ctx, err)
 			breakOff()
 		}
@@ -82,6 +114,7 @@ func (f ReportForm) send(ctx context.Context, doc sheet.Document, err error) (*h
 
 type registerInput struct {
 	ReportPeriod
+	ReportPart
 	ReportForm
 	Recipient string `query:"recipient" maxLength:"40"`
 	Dataset   string `query:"dataset" maxLength:"40"`
@@ -89,26 +122,36 @@ type registerInput struct {
 }
 
 func (a *api) reportProvisions(ctx context.Context, actor access.Actor, in *registerInput) (*huma.StreamResponse, error) {
+	part, err := in.part()
+	if err != nil {
+		return nil, err
+	}
 	doc, err := a.Reports.Register(ctx, actor, report.RegisterQuery{
-		Period: in.period(), RecipientID: in.Recipient, DatasetID: in.Dataset, Tests: in.Tests,
+		Period: in.period(), RecipientID: in.Recipient, DatasetID: in.Dataset, Tests: in.Tests, Part: part,
 	})
-	return in.send(ctx, doc, err)
+	return in.send(ctx, doc, part, err)
 }
 
 type statementInput struct {
 	ReportPeriod
+	ReportPart
 	ReportForm
 	Recipient string `query:"recipient" maxLength:"40" doc:"People of a recipient get their own without it."`
 	Tests     bool   `query:"tests" doc:"The rehearsals, which are left out otherwise."`
 }
 
 func (a *api) reportStatement(ctx context.Context, actor access.Actor, in *statementInput) (*huma.StreamResponse, error) {
-	doc, err := a.Reports.Statement(ctx, actor, report.StatementQuery{Period: in.period(), RecipientID: in.Recipient, Tests: in.Tests})
-	return in.send(ctx, doc, err)
+	part, err := in.part()
+	if err != nil {
+		return nil, err
+	}
+	doc, err := a.Reports.Statement(ctx, actor, report.StatementQuery{Period: in.period(), RecipientID: in.Recipient, Tests: in.Tests, Part: part})
+	return in.send(ctx, doc, part, err)
 }
 
 type disclosuresInput struct {
 	ReportPeriod
+	ReportPart
 	ReportForm
 	Recipient string `query:"recipient" maxLength:"40"`
 	Summarize bool   `query:"summarize" doc:"Repeated disclosures to one recipient for one purpose in one line."`
@@ -116,30 +159,44 @@ type disclosuresInput struct {
 }
 
 func (a *api) reportDisclosures(ctx context.Context, actor access.Actor, in *disclosuresInput) (*huma.StreamResponse, error) {
+	part, err := in.part()
+	if err != nil {
+		return nil, err
+	}
 	doc, err := a.Reports.Disclosures(ctx, actor, report.DisclosuresQuery{
-		Period: in.period(), RecipientID: in.Recipient, Summarize: in.Summarize, Every: in.Every,
+		Period: in.period(), RecipientID: in.Recipient, Summarize: in.Summarize, Every: in.Every, Part: part,
 	})
-	return in.send(ctx, doc, err)
+	return in.send(ctx, doc, part, err)
 }
 
 type accessInput struct {
 	ReportPeriod
+	ReportPart
 	ReportForm
 }
 
 func (a *api) reportAccess(ctx context.Context, actor access.Actor, in *accessInput) (*huma.StreamResponse, error) {
-	doc, err := a.Reports.AccessReview(ctx, actor, in.period())
-	return in.send(ctx, doc, err)
+	part, err := in.part()
+	if err != nil {
+		return nil, err
+	}
+	doc, err := a.Reports.AccessReview(ctx, actor, in.period(), part)
+	return in.send(ctx, doc, part, err)
 }
 
 type openInput struct {
+	ReportPart
 	ReportForm
 	Within int `query:"within" minimum:"0" maximum:"3660" doc:"Days to look ahead; 30 when absent."`
 }
 
 func (a *api) reportOpen(ctx context.Context, actor access.Actor, in *openInput) (*huma.StreamResponse, error) {
-	doc, err := a.Reports.OpenEnds(ctx, actor, in.Within)
-	return in.send(ctx, doc, err)
+	part, err := in.part()
+	if err != nil {
+		return nil, err
+	}
+	doc, err := a.Reports.OpenEnds(ctx, actor, in.Within, part)
+	return in.send(ctx, doc, part, err)
 }
 
 // breakOff ends the connection without the end of the body; the server knows

@@ -30,6 +30,17 @@ func (p Page) Size() int {
 	}
 }
 
+// Part is a part of a report. A report that is asked for without one is read to
+// its end.
+type Part struct {
+	After string // Next of the part before; empty: from the beginning
+	Limit int    // rows, as in Page
+	// Next is set once the rows were read; empty: there are no more. Rows that
+	// were looked at and left out count, so a part can have fewer rows than Limit,
+	// even none, and still not be the last.
+	Next string
+}
+
 // TimeCursor is the cursor of lists that are sorted by a time and then the id.
 func TimeCursor(at time.Time, id string) string {
 	return strconv.FormatInt(at.UnixMicro(), 10) + "." + id

@@ -17,6 +17,8 @@ type ReportQuery struct {
 	DatasetID   string
 	// Tests asks for the rehearsals instead, which legal reports leave out.
 	Tests bool
+	// Part limits the rows that are read; nil: all.
+	Part *models.Part
 }
 
 // ReportRow is one provision in a report: its record, and what came after.
@@ -66,19 +68,28 @@ func (s *Service) report(ctx context.Context, q ReportQuery) (iter.Seq2[ReportRo
 	if !filter.From.IsZero() && !filter.To.IsZero() && !filter.From.Before(filter.To) {
 		return nil, models.Errorf(models.Invalid, "the report would end before it begins; exchange --from and --to")
 	}
-	return s.reportRows(ctx, filter, q.Tests), nil
+	if q.Part != nil {
+		if _, _, err := models.ParseTimeCursor(q.Part.After); err != nil {
+			return nil, err
+		}
+	}
+	return s.reportRows(ctx, filter, q), nil
 }
 
-func (s *Service) reportRows(ctx context.Context, filter models.ProvisionFilter, tests bool) iter.Seq2[ReportRow, error] {
+func (s *Service) reportRows(ctx context.Context, filter models.ProvisionFilter, q ReportQuery) iter.Seq2[ReportRow, error] {
 	return func(yield func(ReportRow, error) bool) {
-		for page := (models.Page{Limit: models.MaxPage}); ; {
+		page := models.Page{Limit: models.MaxPage}
+		if q.Part != nil {
+			page = models.Page{After: q.Part.After, Limit: q.Part.Limit}
+		}
+		for {
 			provs, err := s.both(ctx, filter, page)
 			if err != nil {
 				yield(ReportRow{}, err)
 				return
 			}
 			for _, prov := range provs {
-				if (prov.Class == models.Test) != tests {
+				if (prov.Class == models.Test) != q.Tests {
 					continue
 				}
 				row, err := reportRow(prov)
@@ -91,6 +102,10 @@ func (s *Service) reportRows(ctx context.Context, filter models.ProvisionFilter,
 			}
 			last := provs[len(provs)-1]
 			page.After = models.TimeCursor(last.IssuedAt, last.ID)
+			if q.Part != nil {
+				q.Part.Next = page.After
+				return
+			}
 		}
 	}
 }

@@ -54,7 +54,7 @@ type AccountToken struct {
 
 // AccessReview is who had which role when, by the ledger, and what can be used
 // to sign in now. A period leaves out accounts that had no role in it.
-func (s *Service) AccessReview(ctx context.Context, actor access.Actor, p Period) (sheet.Document, error) {
+func (s *Service) AccessReview(ctx context.Context, actor access.Actor, p Period, part *models.Part) (sheet.Document, error) {
 	if err := access.Can(actor, access.ReadUsers, access.Whole()); err != nil {
 		return nil, err
 	}
@@ -62,13 +62,18 @@ func (s *Service) AccessReview(ctx context.Context, actor access.Actor, p Period
 	if err != nil {
 		return nil, err
 	}
+	if part != nil {
+		if _, _, err := models.ParseTimeCursor(part.After); err != nil {
+			return nil, err
+		}
+	}
 	facts, err := s.facts(ctx, actor, p.fact())
 	if err != nil {
 		return nil, err
 	}
 	return sheet.Sheet[Account]{
 		Name: "access", Title: sheet.Words{EN: "Review of access", JA: "アクセス権限の棚卸表"}, Issuer: s.Provisions.Provider(), Facts: facts,
-		Rows: s.accounts(ctx, from, to), Columns: accountColumns(), Prints: s.accountPrints(), Signatures: signatures(),
+		Rows: s.accounts(ctx, from, to, part), Next: next(part), Columns: accountColumns(), Prints: s.accountPrints(), Signatures: signatures(),
 		Notes: []sheet.Words{{
 			EN: "Roles and their times are taken from the ledger (user.changed), not from the accounts as they stand.",
 			JA: "権限とその期間は、現在のアカウント情報ではなく台帳の記録（user.changed）に基づきます。",
@@ -89,9 +94,10 @@ func (s *Service) bounds(p Period) (from, to time.Time, err error) {
 	return from, to, err
 }
 
-func (s *Service) accounts(ctx context.Context, from, to time.Time) iter.Seq2[Account, error] {
+func (s *Service) accounts(ctx context.Context, from, to time.Time, part *models.Part) iter.Seq2[Account, error] {
 	return func(yield func(Account, error) bool) {
-		for u, err := range paged(ctx, s.Store.Users, func(u models.User) string { return models.TimeCursor(u.CreatedAt, u.ID) }) {
+		cursor := func(u models.User) string { return models.TimeCursor(u.CreatedAt, u.ID) }
+		for u, err := range pagedPart(ctx, s.Store.Users, cursor, part) {
 			if err != nil {
 				yield(Account{}, err)
 				return

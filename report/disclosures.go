@@ -29,6 +29,8 @@ type DisclosuresQuery struct {
 	Summarize bool
 	// Every lists also those that need no accounting, and says why.
 	Every bool
+	// Part limits the provisions that are looked at; the totals are theirs.
+	Part *models.Part
 }
 
 // Disclosure is one line of the accounting: exactly what 45 CFR 164.528(b)(2)
@@ -45,30 +47,55 @@ type Disclosure struct {
 	// LeftOut says why the law does not ask for this one.
 	LeftOut string `json:"not_required_because,omitempty"`
 	Number  string `json:"number"`
+
+	row provision.ReportRow
 }
 
 // exemptions counts the disclosures that need no accounting, by their reason.
 type exemptions map[string]int
 
+// Why a disclosure needs no accounting.
+const (
+	limitedDataSet    = "limited data set, 45 CFR 164.528(a)(1)(viii)"
+	notIdentifiable   = "not identifiable health information, 45 CFR 164.502(d)(2)"
+	withAuthorization = "with authorization, 45 CFR 164.528(a)(1)(iv)"
+)
+
+// leftOut is such a reason for the printed report.
+func leftOut(reason string) sheet.Words {
+	switch reason {
+	case limitedDataSet:
+		return sheet.Words{EN: reason, JA: "限定データセット（45 CFR 164.528(a)(1)(viii)）"}
+	case notIdentifiable:
+		return sheet.Words{EN: reason, JA: "個人を識別できない健康情報（45 CFR 164.502(d)(2)）"}
+	case withAuthorization:
+		return sheet.Words{EN: reason, JA: "本人の承認によるもの（45 CFR 164.528(a)(1)(iv)）"}
+	}
+	return sheet.Same(reason)
+}
+
 // exempt says why a provision needs no accounting; empty when it does.
 func exempt(r provision.ReportRow) string {
 	switch {
 	case r.Class == models.USLimitedDataSet:
-		return "limited data set, 45 CFR 164.528(a)(1)(viii)"
+		return limitedDataSet
 	case r.Class != models.Personal:
-		return "not identifiable health information, 45 CFR 164.502(d)(2)"
+		return notIdentifiable
 	case r.Basis == models.Consent:
-		return "with authorization, 45 CFR 164.528(a)(1)(iv)"
+		return withAuthorization
 	}
 	return ""
 }
 
 // Disclosures is the accounting of disclosures.
 func (s *Service) Disclosures(ctx context.Context, actor access.Actor, q DisclosuresQuery) (sheet.Document, error) {
+	if q.Summarize && q.Part != nil {
+		return nil, models.Errorf(models.Invalid, "a summary needs all rows; ask for it without a limit")
+	}
 	if q.From == "" {
 		q.From = s.day(s.Now().AddDate(-accountingYears, 0, 0))
 	}
-	rows, err := s.Provisions.Report(ctx, actor, provision.ReportQuery{From: q.From, To: q.To, RecipientID: q.RecipientID})
+	rows, err := s.Provisions.Report(ctx, actor, provision.ReportQuery{From: q.From, To: q.To, RecipientID: q.RecipientID, Part: q.Part})
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +110,7 @@ func (s *Service) Disclosures(ctx context.Context, actor access.Actor, q Disclos
 	}
 	return sheet.Sheet[Disclosure]{
 		Name: "disclosures", Title: sheet.Words{EN: "Accounting of disclosures (45 CFR 164.528)", JA: "開示の記録（45 CFR 164.528）"},
-		Issuer: s.Provisions.Provider(), Facts: facts, Rows: lines, Columns: disclosureColumns(), Prints: disclosurePrints(),
+		Issuer: s.Provisions.Provider(), Facts: facts, Rows: lines, Next: next(q.Part), Columns: disclosureColumns(), Prints: s.disclosurePrints(),
 		Totals: func() []sheet.Fact { return left.facts(q.Every) }, Signatures: signatures(),
 		Notes: []sheet.Words{{
 			EN: "Repeated disclosures to one recipient for one purpose may stand in one line with the first date, their number and the last date (45 CFR 164.528(b)(3)). Documents of an accounting are kept for six years (164.530(j)).",
@@ -98,16 +125,11 @@ func (e exemptions) facts(listed bool) []sheet.Fact {
 		name, reason string
 		label        sheet.Words
 	}{
-		{"limited_data_sets", "limited data set", sheet.Words{EN: "Limited data sets", JA: "限定データセット"}},
-		{"not_identifiable", "not identifiable", sheet.Words{EN: "Not identifiable", JA: "非識別化情報等"}},
-		{"with_authorization", "with authorization", sheet.Words{EN: "With authorization", JA: "本人の承認によるもの"}},
+		{"limited_data_sets", limitedDataSet, sheet.Words{EN: "Limited data sets", JA: "限定データセット"}},
+		{"not_identifiable", notIdentifiable, sheet.Words{EN: "Not identifiable", JA: "非識別化情報等"}},
+		{"with_authorization", withAuthorization, sheet.Words{EN: "With authorization", JA: "本人の承認によるもの"}},
 	} {
-		n := 0
-		for reason, count := range e {
-			if strings.HasPrefix(reason, f.reason) {
-				n += count
-			}
-		}
+		n := e[f.reason]
 		value := sheet.Words{EN: strconv.Itoa(n) + " left out", JA: strconv.Itoa(n) + "件（記載省略）"}
 		if listed {
 			value = sheet.Words{EN: strconv.Itoa(n) + " listed", JA: strconv.Itoa(n) + "件（記載）"}
@@ -141,15 +163,31 @@ func (s *Service) disclosures(rows iter.Seq2[provision.ReportRow, error], every 
 }
 
 func (s *Service) disclosure(r provision.ReportRow, reason string) Disclosure {
-	items := make([]string, len(r.Items))
-	for i, item := range r.Items {
-		items[i] = s.Texts.Item(string(item), string(sheet.English))
-	}
 	return Disclosure{
 		Date: s.day(r.OccurredAt), Recipient: r.RecipientOrg, Address: r.RecipientAddress + " (" + r.Country + ")",
-		Description: r.DatasetTitle + ": " + strings.Join(items, "; "),
-		Purpose:     s.Texts.Purpose(string(r.Purpose), string(sheet.English)) + ": " + r.PurposeText, LeftOut: reason, Number: r.Number,
+		Description: s.described(r, sheet.English), Purpose: s.purposeOf(r, sheet.English), LeftOut: reason, Number: r.Number, row: r,
 	}
+}
+
+// described is the brief description of what was disclosed (45 CFR
+// 164.528(b)(2)(iii)).
+func (s *Service) described(r provision.ReportRow, lang sheet.Lang) string {
+	items := make([]string, len(r.Items))
+	for i, item := range r.Items {
+		items[i] = s.Texts.Item(string(item), string(lang))
+	}
+	if lang == sheet.Japanese {
+		return r.DatasetTitle + "：" + strings.Join(items, "、")
+	}
+	return r.DatasetTitle + ": " + strings.Join(items, "; ")
+}
+
+func (s *Service) purposeOf(r provision.ReportRow, lang sheet.Lang) string {
+	name := s.Texts.Purpose(string(r.Purpose), string(lang))
+	if lang == sheet.Japanese {
+		return name + "：" + r.PurposeText
+	}
+	return name + ": " + r.PurposeText
 }
 
 // summarized joins the lines to one recipient for one purpose. Lines come the
@@ -199,7 +237,7 @@ func disclosureColumns() []sheet.Column[Disclosure] {
 	}
 }
 
-func disclosurePrints() []sheet.Print[Disclosure] {
+func (s *Service) disclosurePrints() []sheet.Print[Disclosure] {
 	return []sheet.Print[Disclosure]{
 		{Label: sheet.Words{EN: "Date", JA: "開示日"}, Width: 14, Lines: func(d Disclosure, lang sheet.Lang) []string {
 			return []string{d.Date, label(lang, "times", "回数", sheet.Count(int64(d.Times))), label(lang, "last", "最終", d.LastDate), d.Number}
@@ -207,11 +245,11 @@ func disclosurePrints() []sheet.Print[Disclosure] {
 		{Label: sheet.Words{EN: "Recipient and address", JA: "開示先の名称及び所在地"}, Width: 26, Lines: func(d Disclosure, _ sheet.Lang) []string {
 			return []string{d.Recipient, d.Address}
 		}},
-		{Label: sheet.Words{EN: "Description of what was disclosed", JA: "開示した情報の概要"}, Width: 34, Lines: func(d Disclosure, _ sheet.Lang) []string {
-			return []string{d.Description}
+		{Label: sheet.Words{EN: "Description of what was disclosed", JA: "開示した情報の概要"}, Width: 34, Lines: func(d Disclosure, lang sheet.Lang) []string {
+			return []string{s.described(d.row, lang)}
 		}},
 		{Label: sheet.Words{EN: "Purpose", JA: "開示の目的"}, Width: 26, Lines: func(d Disclosure, lang sheet.Lang) []string {
-			return []string{d.Purpose, label(lang, "no accounting needed", "記録不要", d.LeftOut)}
+			return []string{s.purposeOf(d.row, lang), label(lang, "no accounting needed", "記録不要", leftOut(d.LeftOut).In(lang))}
 		}},
 	}
 }

@@ -3,6 +3,8 @@ package report
 import (
 	"context"
 	"iter"
+	"strconv"
+	"strings"
 	"time"
 
 	"teikyo/access"
@@ -20,7 +22,9 @@ const maxWithin = 3660
 type Waiting interface {
 	RequestList(ctx context.Context, f models.RequestFilter, page models.Page) ([]models.Request, error)
 	RecipientList(ctx context.Context, f models.RecipientFilter, page models.Page) ([]models.Recipient, error)
-	RecipientKeys(ctx context.Context, recipientID string) ([]models.RecipientKey, error)
+	// WaitingKeys are those that nobody proved or approved yet, or that end before a
+	// time, of recipients that may still receive something; by their id.
+	WaitingKeys(ctx context.Context, before time.Time, page models.Page) ([]models.RecipientKey, error)
 	Agreements(ctx context.Context, recipientID string, page models.Page) ([]models.Agreement, error)
 	Waivers(ctx context.Context, q models.WaiverQuery, page models.Page) ([]models.Waiver, error)
 	// EndingLinks are live links with uses left that end in a time, by their end.
@@ -43,8 +47,8 @@ type OpenEnd struct {
 }
 
 // OpenEnds is what waits: things that somebody must decide, and what ends within
-// that many days or has ended without anybody doing something about it.
-func (s *Service) OpenEnds(ctx context.Context, actor access.Actor, within int) (sheet.Document, error) {
+// that many days, or has ended without anybody doing something about it.
+func (s *Service) OpenEnds(ctx context.Context, actor access.Actor, within int, part *models.Part) (sheet.Document, error) {
 	if err := access.Can(actor, access.ReadReports, access.Whole()); err != nil {
 		return nil, err
 	}
@@ -56,6 +60,15 @@ func (s *Service) OpenEnds(ctx context.Context, actor access.Actor, within int) 
 	}
 	w := window{now: s.Now().UTC(), people: access.Can(actor, access.ReadUsers, access.Whole()) == nil}
 	w.end = w.now.AddDate(0, 0, within)
+	walk := &openWalk{lists: s.openLists(w), part: part, now: w.now}
+	var list int
+	var after string
+	if part != nil {
+		var err error
+		if list, after, err = openPlace(part.After, len(walk.lists)); err != nil {
+			return nil, err
+		}
+	}
 	facts, err := s.facts(ctx, actor, sheet.Fact{
 		Name: "until", Label: sheet.Words{EN: "Looks ahead until", JA: "対象期限"}, Value: sheet.Same(s.day(w.end)),
 	})
@@ -64,7 +77,7 @@ func (s *Service) OpenEnds(ctx context.Context, actor access.Actor, within int) 
 	}
 	return sheet.Sheet[OpenEnd]{
 		Name: "open-ends", Title: sheet.Words{EN: "Open ends", JA: "未処理・期限管理表"}, Issuer: s.Provisions.Provider(),
-		Facts: facts, Rows: s.openEnds(ctx, w), Columns: openEndColumns(), Prints: s.openEndPrints(), Signatures: signatures(),
+		Facts: facts, Rows: walk.rows(ctx, list, after), Next: next(part), Columns: openEndColumns(), Prints: s.openEndPrints(), Signatures: signatures(),
 	}, nil
 }
 
@@ -77,76 +90,140 @@ type window struct {
 // soon reports whether t lies before the end of the window; a zero t never does.
 func (w window) soon(t time.Time) bool { return !t.IsZero() && t.Before(w.end) }
 
-func (s *Service) openEnds(ctx context.Context, w window) iter.Seq2[OpenEnd, error] {
-	return func(yield func(OpenEnd, error) bool) {
-		parts := []func(context.Context, window) iter.Seq2[OpenEnd, error]{
-			s.openRequests, s.openRecipients, s.openKeys, s.openAgreements, s.openWaivers, s.openLinks, s.openProvisions, s.openAccounts,
+// openRow is what one row of a list gives, in most lists and for most rows
+// nothing.
+type openRow struct {
+	cursor string
+	ends   []OpenEnd
+}
+
+// openList reads a page of a list.
+type openList func(ctx context.Context, page models.Page) ([]openRow, error)
+
+// opens makes an openList of a list, its cursor and what a row gives.
+func opens[T any](list func(ctx context.Context, page models.Page) ([]T, error), cursor func(T) string, find func(T) []OpenEnd) openList {
+	return func(ctx context.Context, page models.Page) ([]openRow, error) {
+		rows, err := list(ctx, page)
+		found := make([]openRow, len(rows))
+		for i, row := range rows {
+			found[i] = openRow{cursor(row), find(row)}
 		}
-		for _, part := range parts {
-			for row, err := range part(ctx, w) {
-				row.Overdue = !row.Due.IsZero() && !row.Due.After(w.now)
-				if !yield(row, err) || err != nil {
-					return
-				}
-			}
-		}
+		return found, err
 	}
 }
 
-// some turns each row into the open ends that it has, in most cases none.
-func some[T any](rows iter.Seq2[T, error], find func(T) ([]OpenEnd, error)) iter.Seq2[OpenEnd, error] {
+// openLists are the lists of the report, in their order; the cursor of a part
+// counts them.
+func (s *Service) openLists(w window) []openList {
+	lists := []openList{
+		s.openRequests(models.RequestSubmitted), s.openRequests(models.RequestReturned),
+		s.openRecipients(w), s.openKeys(w), s.openAgreements(w), s.openWaivers(w), s.openLinks(w), s.openProvisions(w),
+	}
+	if w.people {
+		lists = append(lists, s.openAccounts())
+	}
+	return lists
+}
+
+// openPlace is where a part begins: the number of a list, a colon, and the
+// cursor in it.
+func openPlace(cursor string, lists int) (list int, after string, err error) {
+	if cursor == "" {
+		return 0, "", nil
+	}
+	number, after, _ := strings.Cut(cursor, ":")
+	list, err = strconv.Atoi(number)
+	if err != nil || list < 0 || list >= lists {
+		return 0, "", models.Errorf(models.Invalid, "the cursor is not one that a list of open ends gave; begin without it")
+	}
+	return list, after, nil
+}
+
+// openWalk goes through the lists, from a place until a part is full.
+type openWalk struct {
+	lists []openList
+	part  *models.Part // nil: to the end
+	now   time.Time
+	seen  int // rows looked at
+	shown int
+}
+
+func (k *openWalk) rows(ctx context.Context, list int, after string) iter.Seq2[OpenEnd, error] {
 	return func(yield func(OpenEnd, error) bool) {
-		for row, err := range rows {
-			var ends []OpenEnd
-			if err == nil {
-				ends, err = find(row)
-			}
-			if err != nil {
-				yield(OpenEnd{}, err)
+		for ; list < len(k.lists); list, after = list+1, "" {
+			if !k.read(ctx, list, after, yield) {
 				return
 			}
-			for _, end := range ends {
-				if !yield(end, nil) {
-					return
-				}
-			}
 		}
 	}
 }
 
-func (s *Service) openRequests(ctx context.Context, _ window) iter.Seq2[OpenEnd, error] {
-	return func(yield func(OpenEnd, error) bool) {
-		for _, state := range []models.RequestState{models.RequestSubmitted, models.RequestReturned} {
-			list := func(ctx context.Context, page models.Page) ([]models.Request, error) {
-				return s.Store.RequestList(ctx, models.RequestFilter{State: state}, page)
+// read yields what one list gives; false when nothing more is wanted.
+func (k *openWalk) read(ctx context.Context, list int, after string, yield func(OpenEnd, error) bool) bool {
+	page := models.Page{After: after, Limit: models.MaxPage}
+	if k.part != nil {
+		page.Limit = min(models.Page{Limit: k.part.Limit}.Size(), models.MaxPage)
+	}
+	for {
+		rows, err := k.lists[list](ctx, page)
+		if err != nil {
+			yield(OpenEnd{}, err)
+			return false
+		}
+		for i, row := range rows {
+			if !k.show(row, yield) {
+				return false
 			}
-			rows := paged(ctx, list, func(r models.Request) string { return models.TimeCursor(r.RequestedAt, r.ID) })
-			for row, err := range some(rows, openRequest) {
-				if !yield(row, err) || err != nil {
-					return
-				}
+			last := i == len(rows)-1 && len(rows) < page.Size() && list == len(k.lists)-1
+			if k.full() && !last {
+				k.part.Next = strconv.Itoa(list) + ":" + row.cursor
+				return false
 			}
 		}
+		if len(rows) < page.Size() {
+			return true
+		}
+		page.After = rows[len(rows)-1].cursor
 	}
 }
 
-func openRequest(r models.Request) ([]OpenEnd, error) {
+func (k *openWalk) show(row openRow, yield func(OpenEnd, error) bool) bool {
+	k.seen++
+	for _, end := range row.ends {
+		end.Overdue = !end.Due.IsZero() && !end.Due.After(k.now)
+		k.shown++
+		if !yield(end, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// full reports whether the part has its rows, or has cost enough.
+func (k *openWalk) full() bool {
+	return k.part != nil && (k.shown >= models.Page{Limit: k.part.Limit}.Size() || k.seen >= models.MaxPage)
+}
+
+func (s *Service) openRequests(state models.RequestState) openList {
+	list := func(ctx context.Context, page models.Page) ([]models.Request, error) {
+		return s.Store.RequestList(ctx, models.RequestFilter{State: state}, page)
+	}
+	return opens(list, func(r models.Request) string { return models.TimeCursor(r.RequestedAt, r.ID) }, openRequest)
+}
+
+func openRequest(r models.Request) []OpenEnd {
 	end := OpenEnd{What: "request.undecided", ID: r.ID, Name: r.Words, Of: r.RecipientID, Since: r.RequestedAt, Due: r.ExpiresAt, Do: "teikyo request approve " + r.ID}
 	if r.State == models.RequestReturned {
 		end.What, end.Do = "request.returned", "teikyo request resubmit "+r.ID
 	}
-	return []OpenEnd{end}, nil
+	return []OpenEnd{end}
 }
 
-func (s *Service) recipients(ctx context.Context) iter.Seq2[models.Recipient, error] {
+func (s *Service) openRecipients(w window) openList {
 	list := func(ctx context.Context, page models.Page) ([]models.Recipient, error) {
 		return s.Store.RecipientList(ctx, models.RecipientFilter{}, page)
 	}
-	return paged(ctx, list, func(r models.Recipient) string { return r.ID })
-}
-
-func (s *Service) openRecipients(ctx context.Context, w window) iter.Seq2[OpenEnd, error] {
-	return some(s.recipients(ctx), func(r models.Recipient) ([]OpenEnd, error) {
+	return opens(list, func(r models.Recipient) string { return r.ID }, func(r models.Recipient) []OpenEnd {
 		end := OpenEnd{ID: r.ID, Name: r.Name, Of: r.ID}
 		switch {
 		case r.State == models.RecipientApplied:
@@ -156,43 +233,36 @@ func (s *Service) openRecipients(ctx context.Context, w window) iter.Seq2[OpenEn
 		case r.State == models.RecipientApproved && w.soon(r.ApprovedUntil):
 			end.What, end.Due, end.Do = "recipient.ends", r.ApprovedUntil, "teikyo recipient approve "+r.ID
 		default:
-			return nil, nil
+			return nil
 		}
-		return []OpenEnd{end}, nil
+		return []OpenEnd{end}
 	})
 }
 
 // openKeys looks at the keys of recipients that may still receive something.
-func (s *Service) openKeys(ctx context.Context, w window) iter.Seq2[OpenEnd, error] {
-	return some(s.recipients(ctx), func(r models.Recipient) ([]OpenEnd, error) {
-		if r.State == models.RecipientRejected || r.State == models.RecipientRevoked {
-			return nil, nil
+func (s *Service) openKeys(w window) openList {
+	list := func(ctx context.Context, page models.Page) ([]models.RecipientKey, error) {
+		return s.Store.WaitingKeys(ctx, w.end, page)
+	}
+	return opens(list, func(k models.RecipientKey) string { return k.ID }, func(k models.RecipientKey) []OpenEnd {
+		end := OpenEnd{ID: k.ID, Name: k.Holder, Of: k.RecipientID, Since: k.AddedAt, Due: k.ExpiresAt}
+		switch k.State {
+		case models.KeyAdded:
+			end.What, end.Do = "key.unproved", "teikyo recipient key prove "+k.RecipientID+" "+k.ID
+		case models.KeyProved:
+			end.What, end.Do = "key.unapproved", "teikyo recipient key approve "+k.RecipientID+" "+k.ID
+		default:
+			end.What, end.Do = "key.ends", "teikyo recipient key add "+k.RecipientID
 		}
-		keys, err := s.Store.RecipientKeys(ctx, r.ID)
-		var ends []OpenEnd
-		for _, k := range keys {
-			end := OpenEnd{ID: k.ID, Name: k.Holder, Of: r.ID, Since: k.AddedAt, Due: k.ExpiresAt}
-			switch {
-			case k.State == models.KeyAdded:
-				end.What, end.Do = "key.unproved", "teikyo recipient key prove "+r.ID+" "+k.ID
-			case k.State == models.KeyProved:
-				end.What, end.Do = "key.unapproved", "teikyo recipient key approve "+r.ID+" "+k.ID
-			case k.State == models.KeyApproved && w.soon(k.ExpiresAt):
-				end.What, end.Do = "key.ends", "teikyo recipient key add "+r.ID
-			default:
-				continue
-			}
-			ends = append(ends, end)
-		}
-		return ends, err
+		return []OpenEnd{end}
 	})
 }
 
-func (s *Service) openAgreements(ctx context.Context, w window) iter.Seq2[OpenEnd, error] {
+func (s *Service) openAgreements(w window) openList {
 	list := func(ctx context.Context, page models.Page) ([]models.Agreement, error) {
 		return s.Store.Agreements(ctx, "", page)
 	}
-	return some(paged(ctx, list, func(a models.Agreement) string { return a.ID }), func(a models.Agreement) ([]OpenEnd, error) {
+	return opens(list, func(a models.Agreement) string { return a.ID }, func(a models.Agreement) []OpenEnd {
 		var ends []OpenEnd
 		end := OpenEnd{ID: a.ID, Name: a.Number, Of: a.RecipientID, Since: a.ValidFrom}
 		if a.EndedAt.IsZero() && w.soon(a.ValidUntil) {
@@ -203,16 +273,15 @@ func (s *Service) openAgreements(ctx context.Context, w window) iter.Seq2[OpenEn
 			end.What, end.Due, end.Do = "agreement.review", a.ReviewAt, "teikyo agreement show "+a.ID
 			ends = append(ends, end)
 		}
-		return ends, nil
+		return ends
 	})
 }
 
-func (s *Service) openWaivers(ctx context.Context, w window) iter.Seq2[OpenEnd, error] {
+func (s *Service) openWaivers(w window) openList {
 	list := func(ctx context.Context, page models.Page) ([]models.Waiver, error) {
 		return s.Store.Waivers(ctx, models.WaiverQuery{}, page)
 	}
-	rows := paged(ctx, list, func(v models.Waiver) string { return models.TimeCursor(v.RequestedAt, v.ID) })
-	return some(rows, func(v models.Waiver) ([]OpenEnd, error) {
+	return opens(list, func(v models.Waiver) string { return models.TimeCursor(v.RequestedAt, v.ID) }, func(v models.Waiver) []OpenEnd {
 		end := OpenEnd{ID: v.ID, Name: v.DatasetID + " " + v.Path + " " + v.Rule, Since: v.RequestedAt, Due: v.ExpiresAt}
 		switch {
 		case v.ApprovedBy == "" && v.RejectedBy == "":
@@ -220,44 +289,38 @@ func (s *Service) openWaivers(ctx context.Context, w window) iter.Seq2[OpenEnd, 
 		case v.Live(w.now) && w.soon(v.ExpiresAt):
 			end.What, end.Do = "waiver.ends", "teikyo waiver request "+v.DatasetID
 		default:
-			return nil, nil
+			return nil
 		}
-		return []OpenEnd{end}, nil
+		return []OpenEnd{end}
 	})
 }
 
-func (s *Service) openLinks(ctx context.Context, w window) iter.Seq2[OpenEnd, error] {
+func (s *Service) openLinks(w window) openList {
 	list := func(ctx context.Context, page models.Page) ([]models.Link, error) {
 		return s.Store.EndingLinks(ctx, w.now, w.end, page)
 	}
-	rows := paged(ctx, list, func(l models.Link) string { return models.TimeCursor(l.ExpiresAt, l.ID) })
-	return some(rows, func(l models.Link) ([]OpenEnd, error) {
+	return opens(list, func(l models.Link) string { return models.TimeCursor(l.ExpiresAt, l.ID) }, func(l models.Link) []OpenEnd {
 		return []OpenEnd{{
 			What: "link.ends", ID: l.ID, Name: l.ProvisionID, Of: l.RecipientID, Since: l.CreatedAt, Due: l.ExpiresAt,
 			Do: "teikyo link create " + l.ProvisionID,
-		}}, nil
+		}}
 	})
 }
 
-func (s *Service) openProvisions(ctx context.Context, w window) iter.Seq2[OpenEnd, error] {
+func (s *Service) openProvisions(w window) openList {
 	list := func(ctx context.Context, page models.Page) ([]models.Provision, error) {
 		return s.Store.EndingProvisions(ctx, w.now, w.end, page)
 	}
-	rows := paged(ctx, list, func(p models.Provision) string { return models.TimeCursor(p.Until, p.ID) })
-	return some(rows, func(p models.Provision) ([]OpenEnd, error) {
+	return opens(list, func(p models.Provision) string { return models.TimeCursor(p.Until, p.ID) }, func(p models.Provision) []OpenEnd {
 		return []OpenEnd{{
 			What: "provision.unacknowledged", ID: p.ID, Name: p.Number, Of: p.RecipientID, Since: p.IssuedAt, Due: p.Until,
 			Do: "teikyo provision acknowledge " + p.ID,
-		}}, nil
+		}}
 	})
 }
 
-func (s *Service) openAccounts(ctx context.Context, w window) iter.Seq2[OpenEnd, error] {
-	if !w.people {
-		return func(func(OpenEnd, error) bool) {}
-	}
-	rows := paged(ctx, s.Store.Users, func(u models.User) string { return models.TimeCursor(u.CreatedAt, u.ID) })
-	return some(rows, func(u models.User) ([]OpenEnd, error) {
+func (s *Service) openAccounts() openList {
+	return opens(s.Store.Users, func(u models.User) string { return models.TimeCursor(u.CreatedAt, u.ID) }, func(u models.User) []OpenEnd {
 		end := OpenEnd{ID: u.ID, Name: u.Name, Of: u.RecipientID, Since: u.CreatedAt}
 		switch {
 		case u.State == models.UserInvited:
@@ -265,9 +328,9 @@ func (s *Service) openAccounts(ctx context.Context, w window) iter.Seq2[OpenEnd,
 		case u.State == models.UserActive && u.Role.MayApprove() && !u.Confirmed():
 			end.What, end.Do = "account.unconfirmed", "teikyo user confirm "+u.ID
 		default:
-			return nil, nil
+			return nil
 		}
-		return []OpenEnd{end}, nil
+		return []OpenEnd{end}
 	})
 }
 

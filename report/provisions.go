@@ -18,10 +18,11 @@ type RegisterQuery struct {
 	DatasetID   string
 	// Tests asks for the rehearsals instead, which legal reports leave out.
 	Tests bool
+	Part  *models.Part // nil: all
 }
 
 func (q RegisterQuery) rows() provision.ReportQuery {
-	return provision.ReportQuery{From: q.From, To: q.To, RecipientID: q.RecipientID, DatasetID: q.DatasetID, Tests: q.Tests}
+	return provision.ReportQuery{From: q.From, To: q.To, RecipientID: q.RecipientID, DatasetID: q.DatasetID, Tests: q.Tests, Part: q.Part}
 }
 
 // Register is the register of provisions of a period, the newest first: of each,
@@ -40,7 +41,7 @@ func (s *Service) Register(ctx context.Context, actor access.Actor, q RegisterQu
 		title = sheet.Words{EN: "Rehearsals, without legal effect", JA: "予行（法的効力なし）の記録"}
 	}
 	return sheet.Sheet[provision.ReportRow]{
-		Name: "provisions", Title: title, Issuer: s.Provisions.Provider(), Facts: facts, Rows: rows,
+		Name: "provisions", Title: title, Issuer: s.Provisions.Provider(), Facts: facts, Rows: rows, Next: next(q.Part),
 		Columns: registerColumns(), Prints: s.registerPrints(s.names(ctx)), Signatures: signatures(),
 		Notes: []sheet.Words{
 			{

@@ -185,8 +185,8 @@ func TestWhoMayReadReports(t *testing.T) {
 				return w.svc.Statement(ctx, actor, report.StatementQuery{RecipientID: "r-second"})
 			},
 			func() (sheet.Document, error) { return w.svc.Disclosures(ctx, actor, report.DisclosuresQuery{}) },
-			func() (sheet.Document, error) { return w.svc.AccessReview(ctx, actor, report.Period{}) },
-			func() (sheet.Document, error) { return w.svc.OpenEnds(ctx, actor, 0) },
+			func() (sheet.Document, error) { return w.svc.AccessReview(ctx, actor, report.Period{}, nil) },
+			func() (sheet.Document, error) { return w.svc.OpenEnds(ctx, actor, 0, nil) },
 		}
 		got := ""
 		for _, call := range calls {
@@ -315,7 +315,7 @@ func TestAccessReviewFollowsTheLedger(t *testing.T) {
 	w.save(func(ctx context.Context) error {
 		return w.db.AddToken(ctx, models.Token{ID: "t-1", UserID: "u-eve", Kind: models.APIToken, Name: "ci", Hash: "c0ffee", CreatedAt: monday, LastUsed: monday})
 	})
-	doc, err := w.svc.AccessReview(t.Context(), auditor, report.Period{})
+	doc, err := w.svc.AccessReview(t.Context(), auditor, report.Period{}, nil)
 	list := items(t, doc, err)
 	if len(list) != 1 || list[0]["second_factor"] != "none" {
 		t.Fatalf("%v", list)
@@ -332,7 +332,7 @@ func TestAccessReviewFollowsTheLedger(t *testing.T) {
 	if tokens := fmt.Sprint(list[0]["tokens"]); !strings.Contains(tokens, "ci") || strings.Contains(tokens, "c0ffee") {
 		t.Error(tokens)
 	}
-	doc, err = w.svc.AccessReview(t.Context(), auditor, report.Period{To: "2020-01-01"})
+	doc, err = w.svc.AccessReview(t.Context(), auditor, report.Period{To: "2020-01-01"}, nil)
 	if early := items(t, doc, err); len(early) != 0 {
 		t.Errorf("%v", early)
 	}
@@ -362,7 +362,7 @@ func TestOpenEnds(t *testing.T) {
 		}
 		return w.db.AddLink(ctx, models.Link{ID: "l-1", ProvisionID: "p-000000", RecipientID: "r-first", Bind: models.BindKey, MaxUses: 2, ExpiresAt: monday.Add(time.Hour), CreatedAt: monday})
 	})
-	doc, err := w.svc.OpenEnds(t.Context(), auditor, 0)
+	doc, err := w.svc.OpenEnds(t.Context(), auditor, 0, nil)
 	got := map[string]string{}
 	for _, end := range items(t, doc, err) {
 		got[fmt.Sprint(end["what"], " ", end["id"])] = fmt.Sprint(end["overdue"])
@@ -379,7 +379,7 @@ func TestOpenEnds(t *testing.T) {
 	if len(got) != len(want) {
 		t.Errorf("%v", got)
 	}
-	if _, err := w.svc.OpenEnds(t.Context(), auditor, 99_999); !models.IsKind(err, models.Invalid) {
+	if _, err := w.svc.OpenEnds(t.Context(), auditor, 99_999, nil); !models.IsKind(err, models.Invalid) {
 		t.Error(err)
 	}
 }

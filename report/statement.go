@@ -15,6 +15,7 @@ type StatementQuery struct {
 	Period
 	RecipientID string
 	Tests       bool
+	Part        *models.Part // nil: all
 }
 
 // StatementRow is one provision as its recipient sees it: nothing of how the
@@ -63,7 +64,7 @@ func (s *Service) Statement(ctx context.Context, actor access.Actor, q Statement
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.Provisions.Statement(ctx, actor, provision.ReportQuery{From: q.From, To: q.To, RecipientID: q.RecipientID, Tests: q.Tests})
+	rows, err := s.Provisions.Statement(ctx, actor, provision.ReportQuery{From: q.From, To: q.To, RecipientID: q.RecipientID, Tests: q.Tests, Part: q.Part})
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +74,7 @@ func (s *Service) Statement(ctx context.Context, actor access.Actor, q Statement
 	}
 	return sheet.Sheet[StatementRow]{
 		Name: "statement", Title: sheet.Words{EN: "Statement of data provided", JA: "データ提供明細書"}, Issuer: s.Provisions.Provider(),
-		Facts: facts, Rows: mapped(rows, s.statementRow), Columns: statementColumns(), Prints: s.statementPrints(),
+		Facts: facts, Rows: mapped(rows, s.statementRow), Next: next(q.Part), Columns: statementColumns(), Prints: s.statementPrints(),
 		Notes: []sheet.Words{{
 			EN: "The recipient must not match anonymously processed information with other information to identify a person, nor acquire what was deleted or the method of processing (APPI Art. 45).",
 			JA: "匿名加工情報の提供を受けた者は、本人を識別するために、加工方法等情報を取得し、又は当該匿名加工情報を他の情報と照合してはなりません（個人情報の保護に関する法律第45条）。",

@@ -20,6 +20,7 @@ import (
 // Cluster is a PostgreSQL server of one test, which may stop and start it.
 type Cluster struct {
 	bin, dir, port string // port "": reached by its socket alone
+	lasting        bool   // a commit is on the disk before it is answered
 	owner          *syscall.Credential
 	life           io.Closer // when it is closed, or this process ends, the server goes
 	guard          *exec.Cmd
@@ -27,7 +28,7 @@ type Cluster struct {
 
 // guardScript runs the server until its standard input ends, which it also does
 // when the test process is killed, and then removes everything.
-const guardScript = `"$1"/postgres -D "$2"/data -k "$2" -c fsync=off -c full_page_writes=off -c max_connections=300 $3 >>"$2"/log 2>&1 &
+const guardScript = `"$1"/postgres -D "$2"/data -k "$2" -c max_connections=300 $3 >>"$2"/log 2>&1 &
 pid=$!
 cat >/dev/null
 kill -QUIT $pid 2>/dev/null
@@ -37,12 +38,12 @@ wait $pid
 
 const startWithin = 30 * time.Second
 
-func newCluster(bin, port string) (*Cluster, error) {
+func newCluster(bin, port string, lasting bool) (*Cluster, error) {
 	dir, err := os.MkdirTemp("", "teikyo-pg-") // short: a socket's path has at most 107 bytes
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{bin: bin, dir: dir, port: port}
+	c := &Cluster{bin: bin, dir: dir, port: port, lasting: lasting}
 	if c.owner, err = unprivileged(dir); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -65,6 +66,9 @@ func (c *Cluster) start() error {
 	listen := "-c listen_addresses="
 	if c.port != "" {
 		listen = "-h 127.0.0.1 -p " + c.port
+	}
+	if !c.lasting {
+		listen += " -c fsync=off -c full_page_writes=off"
 	}
 	c.guard = exec.Command("/bin/sh", "-c", guardScript, "guard", c.bin, c.dir, listen)
 	c.guard.Dir = "/"

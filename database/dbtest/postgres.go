@@ -70,19 +70,30 @@ func shared(t testing.TB) string {
 // each of them would take longer than they do.
 var ofProcess = sync.OnceValues(func() (*Cluster, error) {
 	bin, _ := newestBinaries()
-	return newCluster(bin, "")
+	return newCluster(bin, "", false)
 })
 
 // OwnCluster is a cluster of this test alone, with a TCP port on the loopback. It
 // ends with the test.
 func OwnCluster(t testing.TB) *Cluster {
 	t.Helper()
+	return ownCluster(t, false)
+}
+
+// LastingCluster is OwnCluster for measurements: every commit is synced.
+func LastingCluster(t testing.TB) *Cluster {
+	t.Helper()
+	return ownCluster(t, true)
+}
+
+func ownCluster(t testing.TB, lasting bool) *Cluster {
+	t.Helper()
 	bin := binaries(t)
 	port, err := freePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := newCluster(bin, port)
+	c, err := newCluster(bin, port, lasting)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -98,6 +98,9 @@ func (s Sheet[T]) footView(lang Lang, rows int) footView {
 	}
 	count := Fact{Label: Words{"Rows", "件数"}, Value: Same(strconv.Itoa(rows))}
 	v.Totals = append(factViews([]Fact{count}, lang), v.Totals...)
+	if next := s.next(); next != "" {
+		v.Totals = append(v.Totals, factView{Words{"More rows follow", "続きあり"}.In(lang), next})
+	}
 	if rows == 0 {
 		v.Empty = Words{"Nothing to report.", "該当なし"}.In(lang)
 	}

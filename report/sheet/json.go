@@ -42,7 +42,15 @@ func (s Sheet[T]) writeJSON(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	out.WriteString("\n]" + `,"totals":` + string(totals) + "}\n")
+	out.WriteString("\n]" + `,"totals":` + string(totals))
+	if next := s.next(); next != "" {
+		cursor, err := json.Marshal(next)
+		if err != nil {
+			return err
+		}
+		out.WriteString(`,"next_cursor":` + string(cursor))
+	}
+	out.WriteString("}\n")
 	return out.Flush()
 }
 

@@ -85,6 +85,9 @@ type Sheet[T any] struct {
 	Columns []Column[T]
 	Prints  []Print[T]
 	Rows    iter.Seq2[T, error]
+	// Next is asked for when all rows were written: the cursor with which the
+	// report goes on; empty when it ends here. May be nil.
+	Next func() string
 	// Totals are asked for when all rows were written; may be nil.
 	Totals func() []Fact
 	// Signatures are who signs the printed report.
@@ -138,4 +141,11 @@ func Count(n int64) string {
 		return ""
 	}
 	return strconv.FormatInt(n, 10)
+}
+
+func (s Sheet[T]) next() string {
+	if s.Next == nil {
+		return ""
+	}
+	return s.Next()
 }
