@@ -197,6 +197,9 @@ func (c Config) checkTimes() error {
 	if c.DrainTimeout < 0 {
 		return wrong("drain_timeout", "drain_timeout must not be negative")
 	}
+	if c.DrainDelay < 0 || c.DrainDelay > 5*time.Minute {
+		return wrong("drain_delay", "drain_delay must be from 0s to 5m")
+	}
 	if c.Links.TTL <= 0 || c.Links.MaxTTL < c.Links.TTL {
 		return wrong("links.ttl", "links.ttl must be more than zero and at most links.max_ttl")
 	}

@@ -58,6 +58,10 @@ type Config struct {
 	// DrainTimeout is how long transfers may go on when the server is told to
 	// stop. Default: 60s.
 	DrainTimeout time.Duration `koanf:"drain_timeout"`
+	// DrainDelay is how long the server still takes requests after it was told to
+	// stop, while /readyz says already that it is about to: time for a load
+	// balancer to lead people to other nodes. Default: 0s.
+	DrainDelay time.Duration `koanf:"drain_delay"`
 
 	Database Database `koanf:"database"`
 	Storage  Storage  `koanf:"storage"`

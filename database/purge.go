@@ -21,6 +21,9 @@ func (db *DB) Purge(ctx context.Context, before models.PurgeBefore) (models.Purg
 			return err
 		}
 		tx, signIns := db.mutate(ctx), toMicros(before.SignIns)
+		if err := tx.Exec("DELETE FROM redeem_turns WHERE due < ?", toMicros(before.Now.Add(-24*time.Hour))).Error; err != nil {
+			return db.fault(err, "the attempts of addresses could not be forgotten")
+		}
 		return purged([]*int64{&sum.Answers, &sum.Tokens, &sum.Invitations, &sum.Challenges},
 			tx.Exec("DELETE FROM idempotency WHERE created < ?", toMicros(before.Answers)),
 			tx.Exec("DELETE FROM tokens WHERE (expires_at > 0 AND expires_at < ?) OR (revoked_at > 0 AND revoked_at < ?)", signIns, signIns),

@@ -43,6 +43,9 @@ type Config struct {
 	Health     Health
 	// Answers makes POST heed Idempotency-Key; nil: only datasets heed it.
 	Answers Answers
+	// Turns counts the attempts to redeem links for all nodes; nil: this one
+	// counts alone.
+	Turns Turns
 	// PublicURL is the base of every link, for example "https://data.example.jp".
 	// It is never derived from a request's Host header.
 	PublicURL string
@@ -99,7 +102,7 @@ func newAPI(cfg Config) (*api, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &api{Config: cfg, engine: engine, pages: pages, redeems: newRedeemLimit(cfg.Now)}
+	a := &api{Config: cfg, engine: engine, pages: pages, redeems: newRedeemLimit(cfg.Now, cfg.Turns)}
 	engine.Use(a.requestID, a.logRequest, a.recoverPanic, a.securityHeaders, a.authenticate)
 	engine.NoRoute(func(c *gin.Context) { writeProblem(c, errNoRoute) })
 	engine.NoMethod(func(c *gin.Context) { writeProblem(c, errNoMethod) })

@@ -79,7 +79,7 @@ func (a *api) redeemForm(c *gin.Context) {
 	landingHeaders(c)
 	ctx := c.Request.Context()
 	actor := actorOf(ctx)
-	if err := a.redeems.take(actor.Address); err != nil {
+	if err := a.redeems.take(ctx, actor.Address); err != nil {
 		a.landingError(c, err)
 		return
 	}

@@ -123,7 +123,7 @@ type issuerView struct {
 }
 
 func (a *api) redeemLink(ctx context.Context, actor access.Actor, in *redeemInput) (*body[redeemView], error) {
-	if err := a.redeems.take(actor.Address); err != nil {
+	if err := a.redeems.take(ctx, actor.Address); err != nil {
 		return nil, err
 	}
 	made, err := a.Links.Redeem(ctx, in.Body.Token, provision.Redeemer{Actor: actor, Agent: in.Agent})

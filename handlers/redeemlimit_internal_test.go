@@ -11,9 +11,9 @@ import (
 func TestRedeemLimit(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
-	limit := newRedeemLimit(func() time.Time { return now })
+	limit := newRedeemLimit(func() time.Time { return now }, nil)
 	spend := func(address string) (n int) {
-		for limit.take(address) == nil {
+		for limit.take(t.Context(), address) == nil {
 			n++
 		}
 		return n
@@ -27,7 +27,7 @@ func TestRedeemLimit(t *testing.T) {
 	if n := spend("2001:db8::2"); n != 0 {
 		t.Errorf("the same network has %d more", n)
 	}
-	err := limit.take("192.0.2.1")
+	err := limit.take(t.Context(), "192.0.2.1")
 	if !models.IsKind(err, models.RateLimited) || problemOf(err, false, "").GetHeaders().Get("Retry-After") != "1" {
 		t.Errorf("refused with %v", err)
 	}
@@ -42,15 +42,15 @@ func TestRedeemLimit(t *testing.T) {
 func TestRedeemLimitForgets(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	limit := newRedeemLimit(func() time.Time { return now })
+	limit := newRedeemLimit(func() time.Time { return now }, nil)
 	for range redeemBurst {
-		_ = limit.take("192.0.2.1")
+		_ = limit.take(t.Context(), "192.0.2.1")
 	}
 	for i := range 5 * maxAddresses {
-		if limit.take(fmt.Sprintf("10.%d.%d.1", i>>8, i&255)) != nil {
+		if limit.take(t.Context(), fmt.Sprintf("10.%d.%d.1", i>>8, i&255)) != nil {
 			t.Fatal("refused at once")
 		}
-		if i%1000 == 0 && limit.take("192.0.2.1") == nil {
+		if i%1000 == 0 && limit.take(t.Context(), "192.0.2.1") == nil {
 			t.Fatalf("forgotten after %d others", i)
 		}
 	}

@@ -12,27 +12,28 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// twoNodes is a world of two servers on one PostgreSQL behind a balancer.
+// twoNodes is a world of two servers on one PostgreSQL and one S3 store behind a
+// balancer.
 type twoNodes struct {
-	*world
+	*cluster
 	balancer  *balancer
 	addresses [2]string
 	second    *process
 }
 
-func newTwoNodes(t *testing.T) *twoNodes {
+func newTwoNodes(t *testing.T, more string) *twoNodes {
 	t.Helper()
-	w := postgresWorld(t)
-	n := &twoNodes{world: w, addresses: [2]string{w.door.leadsTo(), ""}}
-	w.shareObjects(n.secondData())
+	c := newCluster(t, more)
+	n := &twoNodes{cluster: c, addresses: [2]string{c.door.leadsTo(), ""}}
 	n.balancer = newBalancer(t)
 	n.startSecond()
-	w.door.lead(n.balancer.address())
+	c.door.lead(n.balancer.address())
 	t.Cleanup(func() {
 		if n.second != nil {
 			_ = n.second.end(os.Kill)
@@ -86,17 +87,20 @@ func many(count, atOnce int, do func(i int)) {
 }
 
 // Two nodes serve 100 provisions and 200 downloads at once. One is killed
-// meanwhile: nothing that was answered is lost, downloads go on at the other, and
-// the ledger is one chain without a gap.
+// meanwhile: nothing that was answered is lost, downloads go on at the other, the
+// ledger is one chain without a gap, every object that a row names is there, and
+// who is told of provisions hears of each.
 func TestTwoNodesOneIsKilled(t *testing.T) {
 	t.Parallel()
 	provisions, downloads := 100, 200
 	if testing.Short() {
 		provisions, downloads = 10, 20
 	}
-	n := newTwoNodes(t)
+	told := newListener(t)
+	n := newTwoNodes(t, told.settings(t))
 	n.notice()
 	r := n.partner("Keio")
+	n.alice.run(0, "", "webhook", "add", "--url", told.URL, "--kind", "provision.issued")
 	ds := n.register("Visits", n.table("source/visits.csv", 200_000))
 	issuer := n.issuerFile()
 	ids := make([]string, provisions)
@@ -120,7 +124,7 @@ func TestTwoNodesOneIsKilled(t *testing.T) {
 		dir := filepath.Join(r.user.home, fmt.Sprintf("parcel-%d", i))
 		args := []string{"get", links[i], "-o", dir, "-i", r.identity, "--issuer", issuer, "--json"}
 		code, out, errOut := r.desk.try("", args...)
-		for range 60 { // the node that is left admits five a second from one address
+		for range 60 { // one address is admitted five times a second
 			if code != 8 {
 				break
 			}
@@ -135,6 +139,7 @@ func TestTwoNodesOneIsKilled(t *testing.T) {
 	})
 	n.second = nil
 	n.oneChain(ids, downloads)
+	told.wantAll(n.world, ids)
 
 	n.startSecond() // and with both again, everything is there
 	for _, id := range ids[:3] {
@@ -165,7 +170,7 @@ func (n *twoNodes) mustRetry(p *person, args ...string) map[string]any {
 // at least so many downloads.
 func (n *twoNodes) oneChain(provisions []string, downloads int) {
 	n.t.Helper()
-	n.verifyLedger(n.flags...)
+	n.wantWhole()
 	issued := n.entries("provision.issued")
 	numbers := map[any]bool{}
 	for _, id := range provisions {
@@ -187,15 +192,15 @@ func (n *twoNodes) oneChain(provisions []string, downloads int) {
 }
 
 // entries counts the entries of a kind by their provision.
-func (n *twoNodes) entries(kind string) map[string]int {
-	n.t.Helper()
+func (w *world) entries(kind string) map[string]int {
+	w.t.Helper()
 	found, after := map[string]int{}, ""
 	for {
 		args := []string{"ledger", "list", "--kind", kind, "--limit", "200"}
 		if after != "" {
 			args = append(args, "--after", after)
 		}
-		list := n.alice.json(args...)
+		list := w.alice.json(args...)
 		for _, item := range list["items"].([]any) {
 			found[item.(map[string]any)["ids"].(map[string]any)["provision"].(string)]++
 		}
@@ -211,7 +216,7 @@ func (n *twoNodes) entries(kind string) map[string]int {
 // limits, sessions of people, the delay after wrong passwords.
 func TestTwoNodesShareWhatTheyKnow(t *testing.T) {
 	t.Parallel()
-	n := newTwoNodes(t)
+	n := newTwoNodes(t, "")
 	n.notice()
 	r := n.partner("Keio")
 	provision := n.provide(n.register("Visits", n.table("source/visits.csv", 8<<20)), r)
@@ -222,6 +227,7 @@ func TestTwoNodesShareWhatTheyKnow(t *testing.T) {
 	r.fetch(0, once, "first")
 	n.at(0)
 	r.fetch(6, once, "second") // its one use was at the other node
+	n.racedUses(provision)
 
 	id, link := n.link(provision, "--bind", "login")
 	n.at(1)
@@ -249,10 +255,70 @@ func TestTwoNodesShareWhatTheyKnow(t *testing.T) {
 	}
 }
 
+// racedUses redeems a link of five uses at both nodes at once.
+func (n *twoNodes) racedUses(provision string) {
+	n.t.Helper()
+	const uses, tries = 5, 24
+	id, link := n.link(provision, "--uses", fmt.Sprint(uses))
+	var opened, refused atomic.Int64
+	many(tries, tries, func(i int) {
+		switch status := n.redeem(i%2, link); status {
+		case http.StatusOK:
+			opened.Add(1)
+		case http.StatusGone:
+			refused.Add(1)
+		default:
+			n.t.Errorf("redeeming: %d", status)
+		}
+	})
+	if opened.Load() != uses || refused.Load() != tries-uses {
+		n.t.Errorf("%d sessions, %d refusals of a link with %d uses", opened.Load(), refused.Load(), uses)
+	}
+	if shown := n.mori.json("link", "show", id); shown["used"] != float64(uses) {
+		n.t.Error(shown)
+	}
+}
+
+// redeem asks a node for a session and returns the status of its answer.
+func (n *twoNodes) redeem(node int, link string) int {
+	n.t.Helper()
+	token := link[strings.LastIndex(link, "/")+1:]
+	resp, err := http.Post("http://"+strings.TrimPrefix(n.addresses[node], "http://")+"/api/v1/links/redeem", "application/json", strings.NewReader(`{"token":"`+token+`"}`))
+	if err != nil {
+		n.t.Error(err)
+		return 0
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}
+
+// Attempts at links from one address count once, whichever node they reach.
+func TestTwoNodesLimitAttemptsTogether(t *testing.T) {
+	t.Parallel()
+	n := newTwoNodes(t, "")
+	began := time.Now()
+	const tries = 300
+	var through, refused atomic.Int64
+	many(tries, 16, func(i int) {
+		switch status := n.redeem(i%2, "http://x/d/no-token"); status {
+		case http.StatusNotFound:
+			through.Add(1)
+		case http.StatusTooManyRequests:
+			refused.Add(1)
+		default:
+			t.Errorf("redeeming: %d", status)
+		}
+	})
+	most := 100 + 5*int64(time.Since(began)/time.Second+1) // a hundred at once, five a second
+	if through.Load() < 100 || through.Load() > most || refused.Load() != tries-through.Load() {
+		t.Errorf("%d of %d went through, %d were refused; at most %d may", through.Load(), tries, refused.Load(), most)
+	}
+}
+
 // A node without the keys, or with others, does not start.
 func TestNodeWithoutKeysDoesNotStart(t *testing.T) {
 	t.Parallel()
-	n := newTwoNodes(t)
+	n := newTwoNodes(t, "")
 	if err := n.second.end(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +342,7 @@ func TestNodeWithoutKeysDoesNotStart(t *testing.T) {
 // which they ask for themselves.
 func TestSigningKeyReplacedAtOneNode(t *testing.T) {
 	t.Parallel()
-	n := newTwoNodes(t)
+	n := newTwoNodes(t, "")
 	n.alice.run(0, "", append([]string{"issuer", "rotate", "checkpoint", "--data", n.data}, n.flags...)...)
 	select {
 	case err := <-n.second.ended:
@@ -292,52 +358,5 @@ func TestSigningKeyReplacedAtOneNode(t *testing.T) {
 	n.notice()
 	n.at(0)
 	n.partner("Keio")
-	n.verifyLedger(n.flags...)
-}
-
-// Nodes are restarted one after the other while people download; none fails.
-func TestRollingRestart(t *testing.T) {
-	t.Parallel()
-	n := newTwoNodes(t)
-	n.notice()
-	r := n.partner("Keio")
-	provision := n.provide(n.register("Visits", n.table("source/visits.csv", 4<<20)), r)
-	issuer := n.issuerFile()
-	const downloads = 24
-	links := make([]string, downloads)
-	for i := range links {
-		_, links[i] = n.link(provision)
-	}
-	restarted := make(chan struct{})
-	go func() {
-		defer close(restarted)
-		n.balancer.lead(n.addresses[0])
-		if err := n.second.end(syscall.SIGTERM); err != nil {
-			t.Error(err)
-		}
-		n.startSecond()
-		n.balancer.lead(n.addresses[1])
-		if err := n.server.end(syscall.SIGTERM); err != nil {
-			t.Error(err)
-		}
-		n.start() // leads the door to the first node alone
-		n.addresses[0] = n.door.leadsTo()
-		n.lead()
-		n.door.lead(n.balancer.address())
-	}()
-	many(downloads, 6, func(i int) {
-		dir := filepath.Join(r.user.home, fmt.Sprintf("parcel-%d", i))
-		get := []string{"get", links[i], "-o", dir, "-i", r.identity, "--issuer", issuer, "--json"}
-		code, out, errOut := r.desk.try("", get...)
-		if code == 8 { // the one request that must not be repeated unasked was cut; people are told to run it again
-			code, out, errOut = r.desk.try("", get...)
-		}
-		if code != 0 {
-			t.Errorf("download %d: exit %d\n%s%s", i, code, out, errOut)
-			return
-		}
-		n.wantVerified(r, dir)
-	})
-	<-restarted
 	n.verifyLedger(n.flags...)
 }

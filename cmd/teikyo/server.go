@@ -60,6 +60,9 @@ func (a *app) serve(ctx context.Context) error {
 	patience := a.cfg.DrainTimeout
 	select {
 	case <-ctx.Done():
+		if errors.Is(context.Cause(ctx), context.Canceled) { // told to, not forced to
+			patience = a.stepAside(patience)
+		}
 	case err := <-a.fatal: // nothing more can be recorded, so nothing may be sent
 		stop(err)
 		patience = fatalDrain
@@ -170,7 +173,7 @@ func serveOn(srv *http.Server, l net.Listener, overTLS bool) error {
 
 func (a *app) httpServer(handler http.Handler) *http.Server {
 	srv := &http.Server{
-		Handler: steady(handler), MaxHeaderBytes: maxHeaderBytes, ConnContext: handlers.ConnContext,
+		Handler: a.parting(steady(handler)), MaxHeaderBytes: maxHeaderBytes, ConnContext: handlers.ConnContext,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
@@ -178,6 +181,22 @@ func (a *app) httpServer(handler http.Handler) *http.Server {
 		srv.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: a.tls.get}
 	}
 	return srv
+}
+
+// stepAside goes on for the drain delay, so that a load balancer that asks
+// /readyz leads people elsewhere first. It returns how long transfers then have.
+func (a *app) stepAside(patience time.Duration) time.Duration {
+	a.draining.Store(true)
+	if a.cfg.DrainDelay <= 0 {
+		return patience
+	}
+	select {
+	case <-time.After(a.cfg.DrainDelay):
+		return patience
+	case err := <-a.fatal:
+		a.log.Error("the database cannot go on", "error", err)
+		return fatalDrain
+	}
 }
 
 // drain stops taking requests and lets running ones end within patience.
@@ -196,6 +215,17 @@ func (a *app) drain(servers []*http.Server, patience time.Duration) {
 		})
 	}
 	wg.Wait()
+}
+
+// parting tells clients, once the server is about to stop, to take another
+// connection for what they ask next.
+func (a *app) parting(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // steady moves the deadlines of a request on while its body arrives.

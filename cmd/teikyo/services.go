@@ -79,7 +79,7 @@ func (a *app) openHandler(context.Context) error {
 	a.handler, err = handlers.New(handlers.Config{
 		Access: a.access, Datasets: a.datasets, Recipients: a.recipients, Provisions: a.provisions, Links: a.links,
 		Reports: a.reports, Audit: a.audit, Imports: a.imports, Events: a.feed, Webhooks: a.webhooks, Disposals: a.disposals,
-		Ledger: a.db, Issuer: a, Health: a, Answers: a.db,
+		Ledger: a.db, Issuer: a, Health: a, Answers: a.db, Turns: a.db,
 		PublicURL: a.publicURL, TrustedProxies: proxies, Log: a.log, Now: a.clock.Now, Version: buildinfo.Version(),
 		Observe: a.metrics.observe, ClientsDir: a.cfg.ClientsDir,
 	})
