@@ -29,8 +29,9 @@ var ErrAltered = errors.New("spill: a temporary file was altered while it was in
 
 // Folder makes sealed temporary files in one folder.
 type Folder struct {
-	Dir  string    // "" is the system's folder for temporary files
-	Rand io.Reader // source of the keys
+	Dir   string    // "" is the system's folder for temporary files
+	Rand  io.Reader // source of the keys
+	Space *Space    // what the files may take together; nil: no bound
 }
 
 // Create makes an empty file. The error is that of the operating system.
@@ -48,11 +49,11 @@ func (d Folder) Create() (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("spill: %w", err)
 	}
-	file, err := os.CreateTemp(d.Dir, ".teikyo-spill-*")
+	file, err := os.CreateTemp(d.Dir, prefix+"*")
 	if err != nil {
 		return nil, fmt.Errorf("spill: making a temporary file: %w", err)
 	}
-	f := &File{file: file, aead: aead, cached: -1}
+	f := &File{file: file, aead: aead, space: d.Space}
 	// Where the system lets a file without a name live on, a crash leaves none.
 	f.unlinked = os.Remove(file.Name()) == nil
 	return f, nil
@@ -69,8 +70,20 @@ type File struct {
 	size   int64
 	tail   []byte // the chunk that is not full yet
 	sealed []byte // scratch
-	chunk  []byte // the chunk that was read last
-	cached int64  // its number
+	chunks [cached]chunk
+	next   int // of chunks, to be replaced
+	space  *Space
+	closed bool
+}
+
+// cached is how many chunks that were read stay in memory: readers of formats go
+// between a directory and the contents.
+const cached = 4
+
+// chunk is an opened chunk; number is its number + 1, 0 for none.
+type chunk struct {
+	number int64
+	data   []byte
 }
 
 // Size is how many bytes were written.
@@ -80,11 +93,17 @@ func (f *File) Size() int64 {
 	return f.size
 }
 
-// Write appends p. The error is that of the operating system, a full disk among
-// them; nothing can be written after one.
+// Write appends p. The error is ErrFull, or that of the operating system, a full
+// disk among them; nothing can be written after one.
 func (f *File) Write(p []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.closed {
+		return 0, os.ErrClosed
+	}
+	if err := f.space.take(int64(len(p))); err != nil {
+		return 0, err
+	}
 	written := 0
 	for len(p) > 0 {
 		n := min(len(p), ChunkSize-len(f.tail))
@@ -146,10 +165,14 @@ func (f *File) at(number int64) ([]byte, error) {
 	if number == f.size/ChunkSize {
 		return f.tail, nil
 	}
-	if number == f.cached {
-		return f.chunk, nil
+	for i := range f.chunks {
+		if f.chunks[i].number == number+1 {
+			return f.chunks[i].data, nil
+		}
 	}
-	f.cached = -1
+	c := &f.chunks[f.next]
+	f.next = (f.next + 1) % cached
+	c.number = 0
 	if cap(f.sealed) < ChunkSize+overhead {
 		f.sealed = make([]byte, ChunkSize+overhead)
 	}
@@ -160,21 +183,25 @@ func (f *File) at(number int64) ([]byte, error) {
 		}
 		return nil, fmt.Errorf("spill: reading a temporary file: %w", err)
 	}
-	chunk, err := f.aead.Open(f.chunk[:0], nonce(number), f.sealed, nil)
+	data, err := f.aead.Open(c.data[:0], nonce(number), f.sealed, nil)
 	if err != nil {
 		return nil, ErrAltered
 	}
-	f.chunk, f.cached = chunk, number
-	return chunk, nil
+	c.data, c.number = data, number+1
+	return data, nil
 }
 
-// Close removes the file and forgets its key.
+// Close removes the file and forgets its key. A second Close does nothing.
 func (f *File) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.closed {
+		return nil
+	}
 	name := f.file.Name()
 	err := f.file.Close()
-	f.aead, f.tail, f.chunk, f.cached, f.size = nil, nil, nil, -1, 0
+	f.space.free(f.size)
+	f.aead, f.tail, f.chunks, f.size, f.closed = nil, nil, [cached]chunk{}, 0, true
 	if !f.unlinked {
 		err = errors.Join(err, os.Remove(name))
 	}
