@@ -60,6 +60,17 @@ func ParseRecipient(s string) (Recipient, error) {
 	return r, nil
 }
 
+// LoadRecipient reads a public key that ParseRecipient has accepted and whose
+// text was kept. It is not tried again, which costs as much as a header; a key
+// that cannot be sealed to fails in use. The error is ErrBadKey.
+func LoadRecipient(public string) (Recipient, error) {
+	r, err := decodeRecipient(public)
+	if err != nil {
+		return Recipient{}, ErrBadKey
+	}
+	return r, nil
+}
+
 // holdsSecretKey looks through white space and case, because mail programs and
 // people break lines anywhere.
 func holdsSecretKey(s string) bool {

@@ -123,3 +123,15 @@ func TestSealSmall(t *testing.T) {
 		t.Errorf("no file: %v", err)
 	}
 }
+
+func TestLoadRecipient(t *testing.T) {
+	t.Parallel()
+	p := newPerson(t, false)
+	loaded, err := crypto.LoadRecipient(p.rcpt.String())
+	if err != nil || loaded.Fingerprint() != p.rcpt.Fingerprint() || loaded.HeaderSize() != p.rcpt.HeaderSize() {
+		t.Errorf("got %v, %v", loaded.Fingerprint(), err)
+	}
+	if _, err := crypto.LoadRecipient("age1nothing"); !errors.Is(err, crypto.ErrBadKey) {
+		t.Error(err)
+	}
+}

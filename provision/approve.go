@@ -8,8 +8,12 @@ import (
 	"teikyo/models"
 )
 
-// defaultReceiptWait is the zero Service.ReceiptWait.
-const defaultReceiptWait = 5 * time.Second
+const (
+	// defaultReceiptWait is the zero Service.ReceiptWait.
+	defaultReceiptWait = 5 * time.Second
+	// keepLimit bounds how long receipts wait to be written.
+	keepLimit = 30 * time.Second
+)
 
 // Decision is the outcome of an approval.
 type Decision struct {
@@ -86,17 +90,42 @@ func (s *Service) checkOpen(req models.Request, now time.Time) error {
 }
 
 // awaitReceipts fetches the receipts of provisions that were just made, as far
-// as they come in time.
+// as they come in time. Nobody waits until they are kept: one that is lost with
+// the process is made again when it is needed.
 func (s *Service) awaitReceipts(ctx context.Context, provs ...*models.Provision) {
 	wait := s.ReceiptWait
 	if wait == 0 {
 		wait = defaultReceiptWait
 	}
-	ctx, cancel := context.WithTimeout(ctx, wait)
+	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	var made []models.Provision
 	for _, prov := range provs {
-		if made, _, err := s.receipt(ctx, *prov); err == nil {
-			*prov = made
+		index, text, err := s.proof(waiting, *prov)
+		if err == nil {
+			prov.Receipt, prov.EntryIndex = string(text), index
+			made = append(made, *prov)
 		}
 	}
+	if len(made) > 0 {
+		s.keeping.Go(func() { s.keepReceipts(context.WithoutCancel(ctx), made) })
+	}
 }
+
+// keepReceipts saves receipts in one transaction. An error needs no answer: who
+// needs a receipt that is not there makes it.
+func (s *Service) keepReceipts(ctx context.Context, provs []models.Provision) {
+	ctx, cancel := context.WithTimeout(ctx, keepLimit)
+	defer cancel()
+	_ = s.Store.Update(ctx, func(ctx context.Context) error {
+		for _, prov := range provs {
+			if err := s.Store.SaveReceipt(ctx, prov.ID, prov.ManifestSHA256, prov.EntryIndex, prov.Receipt); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Finish waits for what approvals still write; call it before the store closes.
+func (s *Service) Finish() { s.keeping.Wait() }

@@ -182,7 +182,7 @@ func (s *Service) provisionEntry(kind ledger.Kind, prov models.Provision, actor 
 // pack makes the parcel's object: outside the transaction, because its time
 // grows with the number of files (not with their size).
 func (s *Service) pack(ctx context.Context, prov models.Provision, req models.Request, g ground) (parcel.Pack, error) {
-	recipient, err := crypto.ParseRecipient(g.key.Public)
+	recipient, err := crypto.LoadRecipient(g.key.Public)
 	if err != nil || recipient.Fingerprint() != g.key.Fingerprint {
 		return parcel.Pack{}, models.Wrap(models.Integrity, err, "the stored recipient key does not have its fingerprint; run teikyo doctor")
 	}

@@ -126,6 +126,7 @@ func TestApprovalMakesTheProvision(t *testing.T) {
 	if prov.Number != "2026-0001" || prov.Receipt == "" || prov.Independence != models.IndependenceShown || d.Request.State != models.RequestApproved {
 		t.Errorf("got %+v", d)
 	}
+	w.svc.Finish()
 	stored, err := w.db.Provision(t.Context(), prov.ID)
 	w.must(err)
 	if stored.Receipt != prov.Receipt || stored.EntryIndex != prov.EntryIndex {

@@ -34,23 +34,10 @@ func (s *Service) receipt(ctx context.Context, prov models.Provision) (models.Pr
 	return prov, receipt, err
 }
 
+// makeReceipt makes a receipt and keeps it, unless another one was kept before.
 func (s *Service) makeReceipt(ctx context.Context, prov models.Provision) (models.Provision, error) {
-	index := prov.EntryIndex
-	if index < 0 {
-		kind := ledger.ProvisionIssued
-		if prov.Reissue > 0 {
-			kind = ledger.ProvisionReissued
-		}
-		var err error
-		if index, err = s.Store.EntryIndex(ctx, "provision", prov.ID, kind); err != nil {
-			return prov, err
-		}
-	}
-	text, err := s.Receipts.Receipt(ctx, index)
+	index, text, err := s.proof(ctx, prov)
 	if err != nil {
-		return prov, err
-	}
-	if _, err := s.verifyReceipt(prov, text); err != nil {
 		return prov, err
 	}
 	err = s.Store.Update(ctx, func(ctx context.Context) error {
@@ -64,6 +51,26 @@ func (s *Service) makeReceipt(ctx context.Context, prov models.Provision) (model
 		err = models.Errorf(models.Conflict, "the provision was reissued meanwhile; look at it again")
 	}
 	return saved, err
+}
+
+// proof is a new, verified receipt of the parcel as text, with the index of the
+// ledger's entry that it is for.
+func (s *Service) proof(ctx context.Context, prov models.Provision) (index int64, text []byte, err error) {
+	index = prov.EntryIndex
+	if index < 0 {
+		kind := ledger.ProvisionIssued
+		if prov.Reissue > 0 {
+			kind = ledger.ProvisionReissued
+		}
+		if index, err = s.Store.EntryIndex(ctx, "provision", prov.ID, kind); err != nil {
+			return 0, nil, err
+		}
+	}
+	if text, err = s.Receipts.Receipt(ctx, index); err != nil {
+		return 0, nil, err
+	}
+	_, err = s.verifyReceipt(prov, text)
+	return index, text, err
 }
 
 // verifyReceipt checks that a receipt proves the entry of exactly this parcel.

@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"io"
+	"sync"
 	"time"
 
 	"teikyo/crypto"
@@ -144,6 +145,8 @@ type Service struct {
 	// FiscalYearStart is the month in which running numbers start again; zero
 	// means April.
 	FiscalYearStart time.Month
+
+	keeping sync.WaitGroup // receipts that are being kept; see Finish
 }
 
 // Provider is who provides, as people read it: the organisation's name, its

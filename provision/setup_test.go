@@ -139,6 +139,7 @@ func (w *world) open() {
 }
 
 func (w *world) close() {
+	w.svc.Finish()
 	w.stop()
 	w.must(w.db.Close())
 }

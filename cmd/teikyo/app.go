@@ -115,6 +115,9 @@ func (a *app) close() error {
 			errs = append(errs, err)
 		}
 	}
+	if a.provisions != nil {
+		a.provisions.Finish()
+	}
 	if a.keks != nil {
 		errs = append(errs, a.leave())
 	}
