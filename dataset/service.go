@@ -21,9 +21,8 @@ type Service struct {
 	Objects storage.Store
 	KEK     crypto.KEK
 	People  People
-	// Gate is the profile of versions that name none; the zero value is
-	// deid.DefaultProfile.
-	Gate deid.Profile
+	// Gate is the profile of versions that name none; nil is deid.DefaultProfile.
+	Gate *deid.Profile
 	Now  func() time.Time
 	Rand io.Reader
 	// Zone is where days that people give begin and end; nil is UTC.

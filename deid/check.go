@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"teikyo/deid/recognise"
+	"teikyo/deid/scan"
+	"teikyo/deid/source"
 	"teikyo/deid/table"
 	"teikyo/models"
 )
@@ -17,93 +19,81 @@ import (
 // too. Check may stop reading early (an unknown format, a broken table): the
 // caller drains contents when it needs the rest. An error of contents or ctx is
 // returned as it is.
-func Check(ctx context.Context, path string, contents io.Reader, p Profile) (Report, error) {
-	r := Report{Path: path, Profile: p.Name}
-	s := newScanner(p)
-	err := s.checkContents(ctx, &r, contents)
+func Check(ctx context.Context, path string, contents io.Reader, p *Profile) (Report, error) {
+	return Gate{}.Check(ctx, path, contents, p)
+}
+
+// Gate checks files. Its zero value has no temporary files, so that formats that
+// need random access cannot be looked into.
+type Gate struct {
+	Temp   source.Temp
+	Limits source.Limits
+}
+
+// Check is the function Check with the means of the gate.
+func (g Gate) Check(ctx context.Context, path string, contents io.Reader, p *Profile) (Report, error) {
+	in, err := source.Of(path, contents, g.Temp, g.Limits)
 	if err != nil {
 		return Report{}, err
 	}
-	s.checkPath(&r)
+	c := scan.New(p, "")
+	if err := checkContents(ctx, in, c); err != nil {
+		return Report{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return Report{}, err
+	}
+	r := Report{Path: path, Profile: p.Name, ProfileVersion: p.Version, ProfileHash: p.Hash}
+	r.take(c.Finish())
+	r.checkPath()
 	r.close()
 	return r, nil
 }
 
-func (s *scanner) checkContents(ctx context.Context, r *Report, contents io.Reader) error {
-	raw, err := table.ReadHead(contents, table.HeadSize)
-	if err != nil {
-		return err
+// checkContents finds the format and lets it look.
+func checkContents(ctx context.Context, in source.Source, c *scan.Collector) error {
+	f := formatOf(in.Head)
+	switch {
+	case len(in.Head) == 0 || len(bytes.Trim(in.Head, " \t\r\n\ufeff")) == 0 && in.Whole():
+		c.Shape.Format = "empty"
+		c.Block("empty-file", "", "the file is empty; leave it out")
+		return nil
+	case f == nil:
+		c.Unknown(looksLike(in.Head), readable())
+		return nil
 	}
-	if len(raw) == 0 {
-		r.empty()
-		return ctx.Err()
+	c.Shape.Format = f.Name()
+	if c.Profile().Nothing {
+		c.NotLookedAt("the contents: the profile is none")
+		return nil
 	}
-	if r.Format = table.BytesFormat(raw); r.Format != "" {
-		r.unknown()
-		return ctx.Err()
-	}
-	dec := table.NewDecoder(raw, contents)
-	head, err := table.ReadHead(dec, table.HeadSize)
-	if err != nil {
-		return err
-	}
-	r.Encoding = dec.Encoding()
-	switch r.Format = table.TextFormat(head); r.Format {
-	case "":
-	case "empty":
-		r.empty()
-		return ctx.Err()
-	default:
-		r.unknown()
-		return ctx.Err()
-	}
-	return s.checkText(ctx, r, dec, head)
+	c.ForFormat(FormatKey(f.Name()))
+	return f.Check(ctx, in, c)
 }
 
-// checkText goes on with what may be a table.
-func (s *scanner) checkText(ctx context.Context, r *Report, dec *table.Decoder, head []byte) error {
-	head, dialect, ok, err := table.DetectFrom(dec, head)
-	if err != nil {
-		return err
+// looksLike names what nobody reads, for people.
+func looksLike(head []byte) string {
+	if name := table.BytesFormat(head[:min(len(head), table.HeadSize)]); name != "" {
+		return name
 	}
-	if !ok || len(dialect.Rows) == 1 && !dialect.Cut && !(&tabular{scanner: s}).isHeader(dialect.Rows) {
-		r.Format = "text"
-		r.unknown()
-		return ctx.Err()
+	text, err := table.ReadHead(table.NewDecoder(head, strings.NewReader("")), table.HeadSize)
+	if name := table.TextFormat(text); err == nil && name != "" {
+		return name
 	}
-	r.Format, r.Delimiter = "CSV", string(dialect.Delimiter)
-	if dialect.Delimiter == '\t' {
-		r.Format = "TSV"
-	}
-	if s.profile.Name == ProfileNone {
-		r.NotLookedAt = append(r.NotLookedAt, "the contents: the profile is none")
-		return ctx.Err()
-	}
-	if dialect.Cut {
-		r.block("row-too-long", "line 1", "the first row is longer than 4 MiB, so that its names of columns could not be read; correct the file")
-	}
-	sc := table.NewScanner(io.MultiReader(bytes.NewReader(head), dec), dialect.Delimiter)
-	if err := checkTable(ctx, r, dialect, sc, s); err != nil {
-		return err
-	}
-	if r.Encoding = dec.Encoding(); r.Encoding == table.Unknown {
-		r.block("unknown-encoding", "", "the text is neither UTF-8 nor CP932, so that names of columns and text could not be read; "+
-			"convert the file to UTF-8")
-	}
-	return nil
+	return "text"
 }
 
-// empty marks a file without contents: nothing was looked at, so it cannot pass.
-func (r *Report) empty() {
-	r.Format = "empty"
-	r.block("empty-file", "", "the file is empty; leave it out")
-}
-
-// unknown marks a format that the gate does not read.
-func (r *Report) unknown() {
-	r.NotLookedAt = append(r.NotLookedAt, "the contents: "+r.Format+" is not read by the gate")
-	r.block(RuleUnknownFormat, "", "the gate reads CSV and TSV; this looks like "+r.Format+
-		" and was not looked into; convert it, or ask for a waiver of this finding for these contents")
+// take puts what a collector found into the report.
+func (r *Report) take(found scan.Result) {
+	r.Format, r.Encoding, r.Delimiter = found.Shape.Format, found.Shape.Encoding, found.Shape.Delimiter
+	r.Header, r.Rows, r.Columns, r.NotLookedAt = found.Shape.Header, found.Shape.Rows, found.Columns, found.NotLookedAt
+	for _, f := range found.Findings {
+		if f.Block {
+			r.block(f.Rule, f.Location, f.Msg)
+		} else {
+			r.warn(f.Rule, f.Location, f.Msg)
+		}
+	}
 }
 
 func (r *Report) block(rule, location, msg string) {
@@ -155,17 +145,18 @@ func joinFindings(all []models.Finding) []models.Finding {
 
 // checkPath looks at the name of the file: identifiers block; what may be a
 // person's name or date warns.
-func (s *scanner) checkPath(r *Report) {
-	for _, f := range s.typed("path", pathWords(r.Path), r.Path) {
+func (r *Report) checkPath() {
+	finder := recognise.NewFinder()
+	for _, f := range typed(finder, "path", pathWords(r.Path), r.Path) {
 		r.block(f.Rule, f.Location, f.Msg)
 	}
 	words := strings.Fields(pathWords(r.Path))
-	if s.finder.IsFileName(words) {
+	if finder.IsFileName(words) {
 		r.warn("person-name", "path", "the path looks like it holds a person's name; rename the file if it does")
 	}
-	for _, h := range s.finder.Find(recognise.Fold(nil, []byte(pathWords(r.Path)))) {
+	for _, h := range finder.Find(recognise.Fold(nil, []byte(pathWords(r.Path)))) {
 		if h.Rule == recognise.OldDate {
-			r.warn(string(h.Rule), "path", "the path holds "+ruleWords[h.Rule]+"; rename the file if it is")
+			r.warn(string(h.Rule), "path", "the path holds "+scan.RuleWords(h.Rule)+"; rename the file if it is")
 		}
 	}
 }
@@ -181,20 +172,20 @@ func pathWords(path string) string {
 // CheckText looks at words that a person typed: the title or description of a
 // dataset, the path of a file. Every finding it returns is a reason to refuse;
 // the words are looked at under every profile, because everybody can read them.
-func CheckText(field, text string, p Profile) []models.Finding {
-	return newScanner(p).typed(field, text, "")
+func CheckText(field, text string) []models.Finding {
+	return typed(recognise.NewFinder(), field, text, "")
 }
 
-func (s *scanner) typed(field, text, path string) []models.Finding {
+func typed(finder *recognise.Finder, field, text, path string) []models.Finding {
 	folded := recognise.Fold(nil, []byte(text))
 	var out []models.Finding
-	for _, h := range s.finder.Find(folded) {
+	for _, h := range finder.Find(folded) {
 		if h.Rule == recognise.OldDate {
 			continue
 		}
 		out = append(out, models.Finding{
 			ID: findingID(string(h.Rule), path, field), Location: field, Rule: string(h.Rule),
-			Msg: "the " + field + " holds " + ruleWords[h.Rule] + " (" + recognise.Mask(string(folded[h.Start:h.End])) + "); take it out",
+			Msg: "the " + field + " holds " + scan.RuleWords(h.Rule) + " (" + recognise.Mask(string(folded[h.Start:h.End])) + "); take it out",
 		})
 	}
 	return joinFindings(out)

@@ -358,7 +358,7 @@ func TestCheckText(t *testing.T) {
 		"Patient born 1 March 1980":      "birth-date",
 	} {
 		got := ""
-		for _, f := range deid.CheckText("title", text, deid.DefaultProfile()) {
+		for _, f := range deid.CheckText("title", text) {
 			got += f.Rule
 			if f.Location != "title" || !strings.HasPrefix(f.ID, "g-") {
 				t.Errorf("finding %+v", f)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"teikyo/deid/scan"
 	"teikyo/models"
 )
 
@@ -27,44 +28,37 @@ const (
 // Rules whose findings are bound to the contents of the file: a waiver of one
 // of them is for these bytes only.
 const (
-	RuleUnknownFormat = "unknown-format"
+	RuleUnknownFormat = scan.RuleUnknownFormat
 	RuleProfileNone   = "profile-none"
 )
 
 // Report says what was looked at in one file, what was found, and what was not
 // looked at. It holds no identifier: examples are masked.
 type Report struct {
-	Path        string
-	SHA256      string // hex, of the contents; empty until Bind
-	Profile     string
-	Format      string // "CSV", "TSV", "empty", or what an unknown format seems to be
-	Encoding    string // "UTF-8", "UTF-16LE", "UTF-16BE", "CP932", "Windows-1252"; "" when not text
-	Delimiter   string // one character, "" when not tabular
-	Header      bool   // the first row holds column names
-	Rows        int64  // data rows
-	Columns     []Column
-	Findings    []models.Finding // blocking ones first, then warnings, each in column order
-	Blocks      []string         // ids of the findings that stop a registration
-	Verdict     Verdict
-	NotLookedAt []string
+	Path    string
+	SHA256  string // hex, of the contents; empty until Bind
+	Profile string
+	// ProfileVersion and ProfileHash (SHA-256, hex, of the canonical document)
+	// say which rules these were; reports of earlier versions have neither.
+	ProfileVersion string
+	ProfileHash    string
+	Format         string // "CSV", "TSV", "empty", or what an unknown format seems to be
+	Encoding       string // "UTF-8", "UTF-16LE", "UTF-16BE", "CP932", "Windows-1252"; "" when not text
+	Delimiter      string // one character, "" when not tabular
+	Header         bool   // the first row holds column names
+	Rows           int64  // data rows
+	Columns        []Column
+	Findings       []models.Finding // blocking ones first, then warnings, each in column order
+	Blocks         []string         // ids of the findings that stop a registration
+	Verdict        Verdict
+	NotLookedAt    []string
 }
 
-// Column is what was counted in one column.
-type Column struct {
-	Name     string `json:"name"`            // "col1", "col2", … where there is no header
-	Class    string `json:"class,omitempty"` // class by name, DOMAIN.md 4.1
-	NonEmpty int64  `json:"non_empty"`       // cells of the whole file
-	Sampled  int    `json:"sampled"`         // distinct values in the sample
-	Hits     []Hit  `json:"hits,omitempty"`
-}
+// Column is what was counted in one column or field.
+type Column = scan.Column
 
 // Hit counts the values of one column that have one form.
-type Hit struct {
-	Rule     string   `json:"rule"`
-	Ratio    float64  `json:"ratio"` // share of the sampled distinct values, 0 to 1
-	Cells    int64    `json:"cells"` // cells of the whole file; 0 where only the sample was looked at
-	Examples []string `json:"examples,omitempty"`
-}
+type Hit = scan.Hit
 
 // Bind says which contents the report is about and gives the findings that are
 // about these very bytes their ids. It returns a copy.
@@ -136,24 +130,26 @@ type finding struct {
 
 // reportJSON is the wire form of a Report.
 type reportJSON struct {
-	Format      string    `json:"format"`
-	Path        string    `json:"path"`
-	SHA256      string    `json:"sha256,omitempty"`
-	Profile     string    `json:"profile"`
-	Verdict     Verdict   `json:"verdict"`
-	Encoding    string    `json:"encoding,omitempty"`
-	Delimiter   string    `json:"delimiter,omitempty"`
-	Header      bool      `json:"header"`
-	Rows        int64     `json:"rows"`
-	Findings    []finding `json:"findings"`
-	Columns     []Column  `json:"columns"`
-	NotLookedAt []string  `json:"not_looked_at"`
+	Format         string    `json:"format"`
+	Path           string    `json:"path"`
+	SHA256         string    `json:"sha256,omitempty"`
+	Profile        string    `json:"profile"`
+	ProfileVersion string    `json:"profile_version,omitempty"`
+	ProfileHash    string    `json:"profile_hash,omitempty"`
+	Verdict        Verdict   `json:"verdict"`
+	Encoding       string    `json:"encoding,omitempty"`
+	Delimiter      string    `json:"delimiter,omitempty"`
+	Header         bool      `json:"header"`
+	Rows           int64     `json:"rows"`
+	Findings       []finding `json:"findings"`
+	Columns        []Column  `json:"columns"`
+	NotLookedAt    []string  `json:"not_looked_at"`
 }
 
 // JSON returns the report as one JSON object, the form that is stored.
 func (r Report) JSON() ([]byte, error) {
 	w := reportJSON{
-		Format: r.Format, Path: r.Path, SHA256: r.SHA256, Profile: r.Profile, Verdict: r.Verdict, Encoding: r.Encoding,
+		Format: r.Format, Path: r.Path, SHA256: r.SHA256, Profile: r.Profile, ProfileVersion: r.ProfileVersion, ProfileHash: r.ProfileHash, Verdict: r.Verdict, Encoding: r.Encoding,
 		Delimiter: r.Delimiter, Header: r.Header, Rows: r.Rows, Findings: []finding{}, Columns: r.Columns, NotLookedAt: r.NotLookedAt,
 	}
 	for _, f := range r.Findings {
@@ -176,7 +172,7 @@ func ParseReport(data []byte) (Report, error) {
 		return Report{}, fmt.Errorf("parse gate report: %w", err)
 	}
 	r := Report{
-		Path: w.Path, SHA256: w.SHA256, Profile: w.Profile, Format: w.Format, Encoding: w.Encoding, Delimiter: w.Delimiter,
+		Path: w.Path, SHA256: w.SHA256, Profile: w.Profile, ProfileVersion: w.ProfileVersion, ProfileHash: w.ProfileHash, Format: w.Format, Encoding: w.Encoding, Delimiter: w.Delimiter,
 		Header: w.Header, Rows: w.Rows, Columns: w.Columns, Verdict: w.Verdict, NotLookedAt: w.NotLookedAt,
 	}
 	for _, f := range w.Findings {

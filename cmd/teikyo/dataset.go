@@ -214,7 +214,7 @@ func (c *cli) datasetCheck() *cobra.Command {
 	return cmd
 }
 
-func (c *cli) checkFiles(ctx context.Context, files []localFile, profile deid.Profile) error {
+func (c *cli) checkFiles(ctx context.Context, files []localFile, profile *deid.Profile) error {
 	code := 0
 	documents := make([]json.RawMessage, 0, len(files))
 	for _, f := range files {
@@ -250,7 +250,7 @@ func (c *cli) checkFiles(ctx context.Context, files []localFile, profile deid.Pr
 	return nil
 }
 
-func checkFile(ctx context.Context, f localFile, profile deid.Profile) (deid.Report, error) {
+func checkFile(ctx context.Context, f localFile, profile *deid.Profile) (deid.Report, error) {
 	file, err := os.Open(f.disk)
 	if err != nil {
 		return deid.Report{}, cannotRead(f.disk, err)

@@ -17,7 +17,7 @@ type Desk struct {
 	Objects storage.Store
 	KEK     crypto.KEK
 	// Profile is the gate's profile for a version.
-	Profile func(v models.Version) (deid.Profile, error)
+	Profile func(v models.Version) (*deid.Profile, error)
 	Now     func() time.Time
 	Rand    io.Reader
 	Running *Running

@@ -32,7 +32,7 @@ type gateRun struct {
 	err       error
 }
 
-func startGate(ctx context.Context, path string, p deid.Profile) *gateRun {
+func startGate(ctx context.Context, path string, p *deid.Profile) *gateRun {
 	g := &gateRun{
 		blocks: make(chan []byte, gateQueue), spare: make(chan []byte, gateQueue+2),
 		quit: make(chan struct{}), over: make(chan struct{}),

@@ -44,7 +44,7 @@ type upload struct {
 	sealed  models.SealedFile
 	old     models.SealedFile // what it replaces
 	key     crypto.FileKey
-	profile deid.Profile
+	profile *deid.Profile
 	src     *source
 	gate    *gateRun // nil when the upload goes on from an earlier one
 	segment string   // that Running holds

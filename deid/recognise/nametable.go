@@ -23,6 +23,13 @@ const (
 	Age          Class = "age"
 )
 
+// Classes are all classes, in the order of the documentation.
+func Classes() []Class {
+	return []Class{
+		PersonName, Address, PostalCode, PhoneNumber, EmailAddress, Birth, PatientID, Certificate, Insurer, NationalID, Staff, FreeText, Age,
+	}
+}
+
 // Direct reports whether a column of this class is an identifier whatever its
 // values are.
 func (c Class) Direct() bool {

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"sync"
 )
 
 // Limits of a table. A field or a row beyond them is an error, so that memory
@@ -99,6 +100,15 @@ func kindsOf(delim byte) [256]Class {
 	k[delim], k['\n'], k['\r'] = stop, stop, stop
 	return k
 }
+
+// Bytes is the kind of each byte, for text without a delimiter.
+func Bytes() *[256]Class { return plainBytes() }
+
+var plainBytes = sync.OnceValue(func() *[256]Class {
+	k := kindsOf('\n')
+	k['\n'], k['\r'] = Other, Other
+	return &k
+})
 
 // Next returns the next cells, at least one, in order; a row may go on in the
 // next call. At the end it returns io.EOF, otherwise the error of the reader,

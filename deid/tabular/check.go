@@ -1,4 +1,6 @@
-package deid
+// Package tabular checks and transforms tables of text: CSV, TSV and their
+// relatives with ; and |.
+package tabular
 
 import (
 	"bytes"
@@ -10,21 +12,23 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"teikyo/deid/profile"
 	"teikyo/deid/recognise"
+	"teikyo/deid/scan"
 	"teikyo/deid/table"
 )
 
-// tabular is the check of one table.
-type tabular struct {
-	*scanner
-	report  *Report
-	columns []*column
-	above   *column // what stands above the data
-	header  int64   // rows above the data, the row of names included
-	fields  int     // of a regular row
-	rows    int64   // whole rows so far, header and all
-	line    int64   // of the cell at hand
-	at      int     // field of the row at hand
+// checker is the check of one table.
+type checker struct {
+	*scan.Collector
+	limits  *profile.Thresholds
+	columns []*scan.Field
+	above   *scan.Field // what stands above the data
+	header  int64       // rows above the data, the row of names included
+	fields  int         // of a regular row
+	rows    int64       // whole rows so far, header and all
+	line    int64       // of the cell at hand
+	at      int         // field of the row at hand
 
 	ragged, broken, unclosed, badText, nul place
 	badHeader                              bool
@@ -39,34 +43,31 @@ func (p *place) add(line int64) {
 	}
 }
 
-// checkTable scans the table whose first bytes are head and adds columns and
-// findings to r.
-func checkTable(ctx context.Context, r *Report, d table.Dialect, sc *table.Scanner, s *scanner) error {
-	t := &tabular{scanner: s, report: r, fields: d.Fields, line: 1, above: &column{name: "header"}}
+// checkTable scans the table of the dialect d and adds columns and findings to c.
+func checkTable(ctx context.Context, c *scan.Collector, d table.Dialect, sc *table.Scanner) (*checker, error) {
+	t := &checker{Collector: c, limits: &c.Profile().Thresholds, fields: d.Fields, line: 1, above: c.Above()}
 	t.start(d)
 	for {
 		if err := ctx.Err(); err != nil {
-			return err
+			return t, err
 		}
 		cells, err := sc.Next()
 		if err != nil {
-			return t.finish(err)
+			return t, t.finish(err)
 		}
 		t.batch(cells)
 	}
 }
 
 // start decides which row holds the names of the columns.
-func (t *tabular) start(d table.Dialect) {
+func (t *checker) start(d table.Dialect) {
 	first := 0
 	for first < len(d.Rows) && len(d.Rows[first]) != d.Fields {
 		first++ // a title above the table
 	}
-	if first < len(d.Rows) && t.isHeader(d.Rows[first:]) {
+	if first < len(d.Rows) && isHeader(t.Collector, d.Rows[first:]) {
 		t.header = int64(first + 1)
-		t.report.Header = true
-	}
-	if t.report.Header {
+		t.Shape.Header = true
 		for _, name := range d.Rows[first] {
 			t.addColumn(name)
 		}
@@ -76,55 +77,24 @@ func (t *tabular) start(d table.Dialect) {
 	}
 }
 
-func (t *tabular) addColumn(name string) *column {
-	col := &column{name: displayName(name), class: t.names.ClassOf(name)}
-	if t.isIdentifier(name) {
-		col.name = recognise.Mask(col.name)
-	}
-	if col.name == "" {
-		col.name = fmt.Sprintf("col%d", len(t.columns)+1)
-	}
-	col.sample.Limit = t.profile.SampleValues
-	if n := max(t.fields, len(t.columns)); n > 500 {
-		col.sample.Limit = max(64, t.profile.SampleValues*500/n)
-	}
-	t.columns = append(t.columns, col)
-	return col
-}
-
-// isIdentifier reports whether a name of a column is no name but data that a
-// report must not show.
-func (t *tabular) isIdentifier(name string) bool {
-	folded := recognise.Fold(nil, []byte(name))
-	return t.finder.IsFileName(strings.Fields(string(folded))) || len(t.finder.Find(folded)) > 0
-}
-
-// displayName is a column's name for reports: one line, at most 60 characters.
-func displayName(name string) string {
-	name = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || !unicode.IsPrint(r) && r != ' ' {
-			return ' '
-		}
-		return r
-	}, strings.TrimSpace(name))
-	if runes := []rune(name); len(runes) > 60 {
-		name = string(runes[:60]) + "…"
-	}
-	return strings.TrimSpace(name)
+func (t *checker) addColumn(name string) *scan.Field {
+	f := t.Column(name, t.fields)
+	t.columns = append(t.columns, f)
+	return f
 }
 
 // isHeader decides by votes of the columns whether the first row holds names:
 // a column whose other values are data and whose first is not votes for it, one
 // whose first value is data or comes again votes against.
-func (t *tabular) isHeader(rows [][]string) bool {
+func isHeader(c *scan.Collector, rows [][]string) bool {
 	first, body := rows[0], rows[1:min(len(rows), 100)]
 	votes, data := 0, 0
 	for i, name := range first {
-		firstIsData := isData(name) || t.isIdentifier(name)
+		firstIsData := isData(name) || c.IsIdentifier(name)
 		if firstIsData {
 			data++
 		}
-		if t.names.ClassOf(name) != recognise.NoClass && !firstIsData {
+		if c.ClassOf(name) != recognise.NoClass && !firstIsData {
 			votes += 3
 		}
 		votes += vote(name, firstIsData, i, body)
@@ -174,27 +144,18 @@ func isData(v string) bool {
 
 // batch looks at the next cells. It is the inner loop: what most cells need is
 // here, and nothing else.
-func (t *tabular) batch(cells []table.Cell) {
+func (t *checker) batch(cells []table.Cell) {
 	at, sampled, inBody := t.at, t.sampled(), t.rows >= t.header
 	for i := range cells {
 		c := &cells[i]
 		if len(c.Data) > 0 || c.Unclosed {
-			var col *column
+			var col *scan.Field
 			if columns := t.columns; inBody && at < len(columns) {
 				col = columns[at]
 			} else {
 				col = t.column(at)
 			}
-			col.filled++
-			if needsLook(c.Data, c.Class) {
-				t.look(col, c.Data, t.line)
-			}
-			if sampled {
-				t.take(col, c.Data, c.Class)
-			}
-			if col.class != recognise.NoClass {
-				t.byClass(col, c.Data, t.line)
-			}
+			col.Cell(c.Data, c.Class, t.line, sampled)
 			if c.Class&(table.High|table.Nul) != 0 || c.Broken || c.Unclosed {
 				t.inspect(c)
 			}
@@ -210,7 +171,7 @@ func (t *tabular) batch(cells []table.Cell) {
 
 // column is where cell at of the row at hand belongs: rows above the data have
 // a column of their own, which is reported as "header".
-func (t *tabular) column(at int) *column {
+func (t *checker) column(at int) *scan.Field {
 	if t.rows < t.header {
 		return t.above
 	}
@@ -220,7 +181,7 @@ func (t *tabular) column(at int) *column {
 	return t.columns[at]
 }
 
-func (t *tabular) endRow(fields int, last *table.Cell) {
+func (t *checker) endRow(fields int, last *table.Cell) {
 	if fields == 1 && len(last.Data) == 0 {
 		return // a blank line
 	}
@@ -231,7 +192,7 @@ func (t *tabular) endRow(fields int, last *table.Cell) {
 }
 
 // inspect finds what is wrong with the writing of a cell.
-func (t *tabular) inspect(c *table.Cell) {
+func (t *checker) inspect(c *table.Cell) {
 	if c.Class&table.High != 0 && (!utf8.Valid(c.Data) || c.Class&table.Wide != 0 && bytes.Contains(c.Data, []byte("\uFFFD"))) {
 		t.badText.add(t.line)
 		t.badHeader = t.badHeader || t.rows < t.header
@@ -249,13 +210,13 @@ func (t *tabular) inspect(c *table.Cell) {
 
 // sampled reports whether the row at hand goes into the samples: rows of names
 // do not.
-func (t *tabular) sampled() bool {
+func (t *checker) sampled() bool {
 	row := t.rows - t.header
-	return row >= 0 && (row < t.profile.FullRows || row%t.profile.SampleEvery == 0)
+	return row >= 0 && (row < t.limits.FullRows || row%t.limits.SampleEvery == 0)
 }
 
 // finish adds what was found; err is why the scan ended.
-func (t *tabular) finish(err error) error {
+func (t *checker) finish(err error) error {
 	switch {
 	case errors.Is(err, io.EOF):
 	case errors.Is(err, table.ErrFieldTooLong):
@@ -265,51 +226,48 @@ func (t *tabular) finish(err error) error {
 	default:
 		return err
 	}
-	t.report.Rows = max(0, t.rows-t.header)
-	t.writing()
-	t.decide()
+	t.Shape.Rows = max(0, t.rows-t.header)
 	return nil
 }
 
-func (t *tabular) tooBig(rule, what string) {
-	t.report.block(rule, lineOf(t.line), fmt.Sprintf("line %d %s", t.line, what))
-	t.report.NotLookedAt = append(t.report.NotLookedAt, fmt.Sprintf("everything after line %d", t.line))
+func (t *checker) tooBig(rule, what string) {
+	t.Block(rule, lineOf(t.line), fmt.Sprintf("line %d %s", t.line, what))
+	t.NotLookedAt(fmt.Sprintf("everything after line %d", t.line))
 }
 
 func lineOf(line int64) string { return fmt.Sprintf("line %d", line) }
 
 // writing reports what is wrong with the file as a table.
-func (t *tabular) writing() {
-	r := t.report
+func (t *checker) writing() {
 	if p := t.unclosed; p.count > 0 {
-		r.block("unclosed-quote", lineOf(p.line), fmt.Sprintf(
+		t.Block("unclosed-quote", lineOf(p.line), fmt.Sprintf(
 			"a quotation mark that opens on line %d is never closed, so the rest of the file is one field; correct the file", p.line))
 	}
 	if p := t.nul; p.count > 0 {
-		r.block("nul-byte", lineOf(p.line), fmt.Sprintf("%d fields hold a NUL byte, the first on line %d; is this a text file?", p.count, p.line))
+		t.Block("nul-byte", lineOf(p.line), fmt.Sprintf("%d fields hold a NUL byte, the first on line %d; is this a text file?", p.count, p.line))
 	}
 	if p := t.badText; p.count > 0 {
-		add := r.warn
+		add := t.Warn
 		if t.badHeader || p.count*100 > t.rows {
-			add = r.block
+			add = t.Block
 		}
 		add("invalid-text", lineOf(p.line), fmt.Sprintf(
 			"%d fields hold bytes that are not valid %s, the first on line %d; they could not be read; convert the file to UTF-8",
-			p.count, r.Encoding, p.line))
+			p.count, t.Shape.Encoding, p.line))
 	}
 	if p := t.ragged; p.count > 0 {
-		r.warn("ragged-rows", lineOf(p.line), fmt.Sprintf("%d rows have another number of fields than %d, the first on line %d; "+
+		t.Warn("ragged-rows", lineOf(p.line), fmt.Sprintf("%d rows have another number of fields than %d, the first on line %d; "+
 			"values may stand under the wrong name", p.count, t.fields, p.line))
 	}
 	if p := t.broken; p.count > 0 {
-		r.warn("broken-quotes", lineOf(p.line), fmt.Sprintf("%d fields go on after their closing quotation mark, the first on line %d",
+		t.Warn("broken-quotes", lineOf(p.line), fmt.Sprintf("%d fields go on after their closing quotation mark, the first on line %d",
 			p.count, p.line))
 	}
-	if !r.Header {
-		r.warn("no-header", "line 1", "the first row does not look like names of columns, so identifiers could be told by their values only; "+
+	if !t.Shape.Header {
+		t.Warn("no-header", "line 1", "the first row does not look like names of columns, so identifiers could be told by their values only; "+
 			"add a row of names")
 	}
-	if r.Rows == 0 {
-		r.warn("no-rows", "", "the file has names of columns and no rows")
+	if t.Shape.Rows == 0 {
+		t.Warn("no-rows", "", "the file has names of columns and no rows")
 	}
 }
