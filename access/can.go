@@ -66,6 +66,12 @@ const (
 	ProposeDisposal Act = "propose a disposal"
 	ConfirmDisposal Act = "confirm a disposal"
 	SetRetention    Act = "set retention periods"
+
+	ReadRekey      Act = "read the domains of replaced identifiers"
+	UseRekey       Act = "use the key of a domain"
+	DestroyRekey   Act = "destroy the key of a domain"
+	ReadObjections Act = "read how many people objected"
+	AddObjections  Act = "add people who objected"
 )
 
 // Object is what an act is done to. The zero Object is a collection or the
@@ -158,6 +164,12 @@ var rights = map[Act]map[models.Role]reach{
 	ProposeDisposal: staff(models.Administrator, models.Manager),
 	ConfirmDisposal: staff(models.Administrator),
 	SetRetention:    staff(models.Administrator),
+
+	ReadRekey:      staff(models.Administrator, models.Manager, models.Auditor),
+	UseRekey:       staff(models.Administrator, models.Manager),
+	DestroyRekey:   staff(models.Administrator),
+	ReadObjections: staff(models.Administrator, models.Manager, models.Auditor),
+	AddObjections:  staff(models.Administrator, models.Manager),
 }
 
 // staff gives roles of the company the right on every object.

@@ -52,6 +52,13 @@ func sqlOf(shelf models.WrapShelf) wrapSQL {
 			"UPDATE webhook_secrets SET kek_id = ?, secret = ? WHERE id = ? AND kek_id = ? AND secret = ?",
 			"SELECT count(*) FROM webhook_secrets WHERE id = ? AND kek_id = ? AND secret = ?",
 		}
+	case models.ShelfDeidKeys:
+		return wrapSQL{
+			"SELECT kek_id, count(*) AS n FROM deid_keys WHERE kek_id <> '' GROUP BY kek_id",
+			"SELECT id, kek_id, wrapped FROM deid_keys WHERE kek_id <> ? AND kek_id <> '' AND id > ? ORDER BY id LIMIT ?",
+			"UPDATE deid_keys SET kek_id = ?, wrapped = ? WHERE id = ? AND kek_id = ? AND wrapped = ?",
+			"SELECT count(*) FROM deid_keys WHERE id = ? AND kek_id = ? AND wrapped = ?",
+		}
 	}
 	panic("database: there is no shelf " + string(shelf))
 }

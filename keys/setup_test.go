@@ -124,6 +124,7 @@ func contexts() map[models.WrapShelf]func(models.Wrapped) ([]byte, error) {
 		models.ShelfDocuments:  func(w models.Wrapped) ([]byte, error) { return recipient.DocumentContext(w.ID), nil },
 		models.ShelfChallenges: func(w models.Wrapped) ([]byte, error) { return recipient.ChallengeContext(w.ID), nil },
 		models.ShelfWebhooks:   func(w models.Wrapped) ([]byte, error) { return models.WebhookContext(w.ID), nil },
+		models.ShelfDeidKeys:   func(w models.Wrapped) ([]byte, error) { return models.DeidKeyContext(w.ID), nil },
 	}
 }
 

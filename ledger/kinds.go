@@ -69,6 +69,10 @@ const (
 	Restored            Kind = "restored"
 	DisposalConfirmed   Kind = "disposal.confirmed"
 	DisposalCompleted   Kind = "disposal.completed"
+	RekeyCreated        Kind = "rekey.created"
+	RekeyExported       Kind = "rekey.exported"
+	RekeyDestroyed      Kind = "rekey.destroyed"
+	ObjectionAdded      Kind = "objection.added"
 )
 
 // Known reports whether k is one of the kinds above.
@@ -87,7 +91,8 @@ func (k Kind) Known() bool {
 		MediaCreated, MediaChecked, MediaShipped, MediaReceived, MediaReturned, MediaDestroyed,
 		Acknowledged, CertificateReceived, Recalled, NoticeTold, Expired,
 		UserChanged, ConfigChanged, EntryRedacted, KEKRotated, IssuerRotated, Restored,
-		DisposalConfirmed, DisposalCompleted:
+		DisposalConfirmed, DisposalCompleted,
+		RekeyCreated, RekeyExported, RekeyDestroyed, ObjectionAdded:
 		return true
 	}
 	return false

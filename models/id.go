@@ -29,6 +29,8 @@ const (
 	JobID       = "j"
 	WebhookID   = "wh"
 	DisposalID  = "dp"
+	DeidKeyID   = "dk"
+	ObjectionID = "ob"
 )
 
 var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)

@@ -51,11 +51,12 @@ const (
 	ShelfDocuments   WrapShelf = "agreement_documents" // documents of agreements
 	ShelfChallenges  WrapShelf = "recipient_keys"      // open challenges of recipient keys
 	ShelfWebhooks    WrapShelf = "webhook_secrets"     // secrets that sign webhooks
+	ShelfDeidKeys    WrapShelf = "deid_keys"           // keys of domains, under which identifiers are replaced
 )
 
 // WrapShelves are all shelves.
 func WrapShelves() []WrapShelf {
-	return []WrapShelf{ShelfSealedFiles, ShelfDocuments, ShelfChallenges, ShelfWebhooks}
+	return []WrapShelf{ShelfSealedFiles, ShelfDocuments, ShelfChallenges, ShelfWebhooks, ShelfDeidKeys}
 }
 
 // Wrapped is something under the key-encryption key, wherever it stands.

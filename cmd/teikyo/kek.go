@@ -73,6 +73,7 @@ func wrapContexts() map[models.WrapShelf]func(models.Wrapped) ([]byte, error) {
 		models.ShelfDocuments:  func(w models.Wrapped) ([]byte, error) { return recipient.DocumentContext(w.ID), nil },
 		models.ShelfChallenges: func(w models.Wrapped) ([]byte, error) { return recipient.ChallengeContext(w.ID), nil },
 		models.ShelfWebhooks:   webhook,
+		models.ShelfDeidKeys:   func(w models.Wrapped) ([]byte, error) { return models.DeidKeyContext(w.ID), nil },
 	}
 }
 

@@ -77,6 +77,7 @@ var rows = map[string][]string{
 	"dataset/intake":   {"models", "crypto", "storage", "deid"},
 	"recipient":        {"models", "crypto", "ledger", "access"},
 	"keys":             {"models", "crypto", "ledger"},
+	"rekey":            {"models", "crypto", "ledger", "access", "deid/recognise"},
 	"provision":        {"models", "crypto", "storage", "ledger", "delivery", "access", "wording", "provision/parcel"},
 	"provision/parcel": {"models", "crypto", "storage", "ledger", "wording"},
 
@@ -93,7 +94,7 @@ var rows = map[string][]string{
 	"client/received":   {"models", "crypto", "ledger", "ledger/checkpoints", "client/arrival"},
 	"client/clienttest": {"models", "crypto", "ledger", "ledger/ledgertest", "client"},
 
-	"handlers": {"models", "access", "dataset", "recipient", "provision", "provision/parcel", "report", "report/sheet", "audit", "legacy", "events", "disposal", "ledger", "web", "wording"},
+	"handlers": {"models", "access", "dataset", "recipient", "provision", "provision/parcel", "report", "report/sheet", "audit", "legacy", "events", "disposal", "rekey", "ledger", "web", "wording"},
 
 	"cmd/teikyo": {everything},
 	"bench":      {everything},
