@@ -24,6 +24,7 @@ import (
 	"teikyo/models"
 	"teikyo/storage"
 	"teikyo/storage/disk"
+	"teikyo/storage/s3/s3test"
 	"teikyo/storage/storagetest"
 )
 
@@ -85,6 +86,7 @@ type house struct {
 	db      *database.DB
 	store   *faultyStore
 	objects *storagetest.Faulty
+	stored  storage.Store // nil: a folder
 	kek     *crypto.FileKeyring
 	s       *dataset.Service
 	mu      sync.Mutex
@@ -97,6 +99,17 @@ func setup(t testing.TB) *house {
 	h.url = dbtest.URL(t, h.dir)
 	h.open()
 	t.Cleanup(func() { h.db.Close() })
+	return h
+}
+
+// setupBucket is setup with the objects in a bucket, where there is one.
+func setupBucket(t testing.TB) *house {
+	t.Helper()
+	h := setup(t)
+	if bucket := s3test.Borrowed(t); bucket != nil {
+		h.stored = bucket
+		h.reopen()
+	}
 	return h
 }
 
@@ -119,8 +132,11 @@ func (h *house) open() {
 		URL: h.url, Rand: rand.Reader, Now: h.clock,
 	})
 	h.must(err)
-	objects, err := disk.New(filepath.Join(h.dir, "objects"))
-	h.must(err)
+	objects := h.stored
+	if objects == nil {
+		objects, err = disk.New(filepath.Join(h.dir, "objects"))
+		h.must(err)
+	}
 	h.kek, err = crypto.OpenFileKeyring(filepath.Join(h.dir, "keys"), rand.Reader)
 	h.must(err)
 	h.db, h.store, h.objects = db, &faultyStore{Store: db}, storagetest.NewFaulty(objects)

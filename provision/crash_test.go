@@ -96,7 +96,11 @@ func (w *world) invariants() {
 			w.t.Errorf("%s has no entry", prov.ID)
 		}
 	}
-	if _, err := w.svc.Sweep(ctx, w.clock.now()); err != nil {
+	all := w.clock.now()
+	if now := time.Now(); now.After(all) { // a bucket dates its objects itself
+		all = now
+	}
+	if _, err := w.svc.Sweep(ctx, all.Add(time.Minute)); err != nil {
 		w.t.Error(err)
 	}
 	packs := 0
@@ -121,7 +125,7 @@ func TestEveryStepOfAnApprovalCanFail(t *testing.T) {
 		for _, persists := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s persists %v", step, persists), func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t)
+				w := newBucketWorld(t)
 				req := w.submitted(models.Anonymized)
 				w.svc.Store = &breaking{Store: w.db, step: step, persists: persists}
 				if step == "object" {
@@ -163,7 +167,7 @@ func TestSecondPlaceOutOfOrder(t *testing.T) {
 	for name, fault := range map[string]ledgertest.Fault{"fails": ledgertest.Fails, "keeps": ledgertest.FailsButKeeps, "hangs": ledgertest.Hangs} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newBucketWorld(t)
 			req := w.submitted(models.Anonymized)
 			w.svc.ReceiptWait = 50 * time.Millisecond
 			w.place.Set(fault)
@@ -221,7 +225,7 @@ func TestForgedReceiptOpensNothing(t *testing.T) {
 // Two people who approve the same request at once make one provision.
 func TestRacingApprovals(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newBucketWorld(t)
 	req := w.submitted(models.Anonymized)
 	errs := make(chan error, 8)
 	for range cap(errs) {

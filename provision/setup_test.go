@@ -29,6 +29,7 @@ import (
 	"teikyo/provision"
 	"teikyo/storage"
 	"teikyo/storage/memory"
+	"teikyo/storage/s3/s3test"
 	"teikyo/storage/storagetest"
 	"teikyo/wording"
 )
@@ -92,6 +93,17 @@ func newWorld(t testing.TB) *world {
 	t.Cleanup(func() { w.close() })
 	w.people()
 	w.recipient()
+	return w
+}
+
+// newBucketWorld is newWorld with its objects in a bucket, where there is one.
+func newBucketWorld(t testing.TB) *world {
+	t.Helper()
+	w := newWorld(t)
+	if bucket := s3test.Borrowed(t); bucket != nil {
+		w.objects = storagetest.NewFaulty(bucket)
+		w.restart()
+	}
 	return w
 }
 

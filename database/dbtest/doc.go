@@ -31,15 +31,15 @@ func URL(t testing.TB, dir string) string {
 }
 
 // Again runs all tests of the calling test's program once more, in another
-// process and on PostgreSQL. It does nothing there.
-func Again(t *testing.T) {
+// process with more in its environment and on PostgreSQL. It does nothing there.
+func Again(t *testing.T, more ...string) {
 	t.Helper()
 	if OnPostgres() {
 		return
 	}
 	cluster := shared(t)
 	cmd := exec.Command(os.Args[0], "-test.short="+flagShort(), "-test.parallel=4", "-test.timeout=10m")
-	cmd.Env = append(os.Environ(), dialectVariable+"=postgres", clusterVariable+"="+cluster)
+	cmd.Env = append(append(os.Environ(), more...), dialectVariable+"=postgres", clusterVariable+"="+cluster)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("on PostgreSQL: %v\n%s", err, tail(string(out)))
