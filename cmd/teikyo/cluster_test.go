@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"teikyo/database/dbtest"
@@ -63,6 +64,19 @@ func (c *cluster) object(key string) string { return c.store.Path(c.prefix, key)
 // objects are the names of all objects.
 func (c *cluster) objects() string { return filepath.Dir(c.object("x")) }
 
+// premises are those of the cluster.
+func (c *cluster) premises() *premises {
+	return &premises{
+		world: c.world, stored: c.objects(), local: c.flags, object: c.object,
+		rows: func(query string) (found [][]string) {
+			for line := range strings.Lines(dbtest.SQL(c.t, c.database, query)) {
+				found = append(found, strings.Split(strings.TrimSpace(line), "|"))
+			}
+			return found
+		},
+	}
+}
+
 // wantWhole wants the ledger whole, and nothing missing that a row names.
 func (c *cluster) wantWhole() {
 	c.t.Helper()
@@ -70,4 +84,10 @@ func (c *cluster) wantWhole() {
 	if report := c.alice.json(append([]string{"storage", "check", "--data", c.data}, c.flags...)...); report["ok"] != true {
 		c.t.Fatal(report)
 	}
+}
+
+// What TestKilledServer does, on PostgreSQL and a bucket.
+func TestKilledServerOfACluster(t *testing.T) {
+	t.Parallel()
+	newSurvivors(newCluster(t, "").premises()).surviveAll(9)
 }

@@ -31,11 +31,7 @@ func TestEveryShelfHasAContext(t *testing.T) {
 func TestKilledRewrap(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.notice()
-	s := &survivors{world: w, r: w.partner("Keio"), source: filepath.Join(w.dir, "source"), took: map[string]time.Duration{}}
-	for i := range 4 {
-		w.table("source/part/"+string(rune('a'+i))+".csv", 1<<19+int64(i)*70_000)
-	}
+	s := newSurvivors(w.premises())
 	for i := range 3 {
 		a := s.attempt(i)
 		began := time.Now()
