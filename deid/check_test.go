@@ -58,7 +58,7 @@ func TestRealFiles(t *testing.T) {
 		"fhir/10-Patient.000.ndjson":             deid.WaiverRequired,
 		"fhir/10-Condition.000.ndjson":           deid.WaiverRequired,
 		"dicom/CT_small.dcm":                     deid.WaiverRequired,
-		"uke-rousai/sample.csv":                  deid.WaiverRequired,
+		"uke-rousai/sample.csv":                  deid.VerdictBlock, // names, chart numbers, employers
 		"presidio/recognizer_vectors.json":       deid.WaiverRequired,
 		"duo/LICENSE.md":                         deid.WaiverRequired,
 		"arx/test.csv":                           deid.VerdictBlock, // full ZIP codes
@@ -261,8 +261,8 @@ func TestFormats(t *testing.T) {
 		"pdf":            {"%PDF-1.7\n1,2\n3,4\n", deid.WaiverRequired, "PDF"},
 		"binary":         {"a,b\n\x00\x01\x02\x03,c\n", deid.WaiverRequired, "binary"},
 		"prose":          {"Dear reader,\nthis is a letter. It has, as letters do, commas.\nBye\n", deid.WaiverRequired, "text"},
-		"uke":            {"UK,2,13,3,1234567,,病院,202201,0117,00\r\nIR,1,13,1,1234567,,202201,00\r\nRE,1,1112\r\nHO,06132013,１,２\r\n", deid.WaiverRequired, "UKE (receipt file)"},
-		"uke returned":   {"1,2,3,IR,1,13\r\n1,2,3,RE,1,1112\r\n1,2,3,HO,06132013\r\n", deid.WaiverRequired, "UKE (receipt file)"},
+		"uke":            {"UK,2,13,3,1234567,,病院,202201,0117,00\r\nIR,1,13,1,1234567,,202201,00\r\nRE,1,1112\r\nHO,06132013,１,２\r\n", deid.VerdictBlock, "UKE"},
+		"uke returned":   {"1,2,3,IR,1,13\r\n1,2,3,RE,1,1112\r\n1,2,3,HO,06132013\r\n", deid.VerdictBlock, "UKE"},
 		"care":           {"1,1,0,5,711,13,1\r\n2,2,7131,01,202301,1312345678,00131234,0000012345,,,\r\n3,3\r\n", deid.WaiverRequired, "nursing-care claims"},
 		"unclosed quote": {"code,sex\nA,M\nB,\"F\nC,M\n", deid.VerdictBlock, "CSV"},
 		"long field":     {"code,sex\nA,M\nB," + strings.Repeat("x", 1<<20+1) + "\n", deid.VerdictBlock, "CSV"},

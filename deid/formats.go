@@ -6,9 +6,12 @@ import (
 	"strings"
 
 	"teikyo/deid/change"
+	"teikyo/deid/dpc"
+	"teikyo/deid/kaigo"
 	"teikyo/deid/scan"
 	"teikyo/deid/source"
 	"teikyo/deid/tabular"
+	"teikyo/deid/uke"
 )
 
 // Format reads one format of files.
@@ -31,6 +34,9 @@ type Format interface {
 // before those that would take anything.
 func formats() []Format {
 	return []Format{
+		uke.Format(),
+		kaigo.Format(),
+		dpc.Format(),
 		tabular.Format{},
 	}
 }

@@ -41,12 +41,14 @@ func (f *Field) date(out, v []byte) []byte {
 }
 
 // coarse reports whether s is a year, or a year and month, already: 1980,
-// 1980-03, 198003, 昭和55年3月, S55.3. yearEnd is where the year ends.
+// 1980-03, 198003, 35503, 昭和55年3月, S55.3. yearEnd is where the year ends.
 func coarse(s []byte) (yearEnd int, month, ok bool) {
 	if allDigits(s) {
 		switch len(s) {
 		case 4:
 			return 4, false, plausible(s)
+		case 5: // 35503, the year and month of an era by its number
+			return 3, true, s[0] >= '1' && s[0] <= '5' && string(s[3:]) >= "01" && string(s[3:]) <= "12"
 		case 6:
 			return 4, true, plausible(s[:4]) && s[4:6][0] <= '1' && string(s[4:6]) >= "01" && string(s[4:6]) <= "12"
 		}

@@ -58,6 +58,10 @@ type Kind struct {
 	Keep     bool   // known to be no identifier: strong forms alone are looked for
 	Text     bool   // free text: strong forms and words of context alone
 	DateForm string // how dates are written, for the reader of the code; scan reads all forms
+	Title    string // what the specification of the format calls the field, for findings
+	// Fallback is the rule where the profile says nothing about the field or its
+	// class.
+	Fallback profile.Rule
 }
 
 // Collector gathers what the fields of one file hold. It is not safe for
@@ -108,6 +112,9 @@ func (c *Collector) Field(name string, k Kind) *Field {
 	}
 	f := c.newField(name, k)
 	f.where = "field " + f.name
+	if k.Title != "" {
+		f.where += " (" + k.Title + ")"
+	}
 	f.noun, f.unit = "field", "values"
 	c.byName[name] = f
 	c.fields = append(c.fields, f)
@@ -164,6 +171,9 @@ func (c *Collector) newField(name string, k Kind) *Field {
 		f.name = recognise.Mask(f.name)
 	}
 	f.rule = c.ruleOf(name, f.class)
+	if f.rule.Action == "" {
+		f.rule = k.Fallback
+	}
 	f.sample.Limit = c.profile.Thresholds.SampleValues
 	f.kept = k.Keep || f.rule.Action == profile.Keep
 	f.direct = !f.kept && (f.class.Direct() || takesOut(f.rule.Action))

@@ -1,0 +1,130 @@
+package records
+
+import (
+	"strings"
+
+	"teikyo/deid/profile"
+	"teikyo/deid/recognise"
+	"teikyo/deid/scan"
+)
+
+// facility is the class of codes of providers: the same code has the same
+// pseudonym in all records and formats.
+const facility recognise.Class = "facility"
+
+// fallback is what happens to a field when the profile says nothing about it.
+func (k Kind) fallback(p *profile.Profile) profile.Rule {
+	years := p.Dates == profile.DatesYear
+	switch k {
+	case Known, Facility, Reserved:
+		return profile.Rule{Action: profile.Empty}
+	case Birth:
+		return profile.Rule{Action: pick(years, profile.Year, profile.Month)}
+	case Day, Month:
+		return profile.Rule{Action: pick(years, profile.Year, profile.Keep)}
+	case DayFlags:
+		return profile.Rule{Action: pick(years, profile.Empty, profile.Keep)}
+	case Postal:
+		return profile.Rule{Action: profile.Prefix3}
+	case InsurerNo:
+		return profile.Rule{Action: profile.InsurerNumber}
+	case Prose:
+		return profile.Rule{Action: profile.DeleteText}
+	}
+	return profile.Rule{Action: profile.Keep}
+}
+
+func pick[T any](yes bool, a, b T) T {
+	if yes {
+		return a
+	}
+	return b
+}
+
+// class is what scan and the rules for classes of columns are told.
+func (f Field) class() recognise.Class {
+	switch f.Kind {
+	case Known:
+		return f.Class
+	case Facility:
+		return facility
+	case Birth:
+		return recognise.Birth
+	case Postal:
+		return recognise.PostalCode
+	case InsurerNo:
+		return recognise.Insurer
+	case Prose:
+		return recognise.FreeText
+	}
+	return recognise.NoClass
+}
+
+// ruleOf is the rule of the profile for the field: by its name, by its class,
+// else the fallback of its kind.
+func ruleOf(p *profile.Profile, format string, f Field) profile.Rule {
+	if r, ok := p.Rule(format, f.Name); ok {
+		return r
+	}
+	if r, ok := p.ClassRule(f.class()); ok && f.class() != recognise.NoClass {
+		return r
+	}
+	return f.Kind.fallback(p)
+}
+
+// kindOf is how scan looks at the field.
+func (f Field) kindOf(r profile.Rule) scan.Kind {
+	k := scan.Kind{Class: f.class(), Known: true, Title: f.Title, Fallback: r}
+	switch f.Kind {
+	case Known, Facility:
+	case Prose:
+		k.Text = true
+	default:
+		k.Keep = true // what the kind asks for is looked at here, not there
+	}
+	return k
+}
+
+// where names the field in findings.
+func (f Field) where() string {
+	if f.Title == "" {
+		return "field " + f.Name
+	}
+	return "field " + f.Name + " (" + f.Title + ")"
+}
+
+// shape tells what an Open field holds.
+func shape(text []byte) Kind {
+	switch {
+	case hasWords(text):
+		return Prose
+	case len(text) == 8 && isCompactDay(text):
+		return Day
+	}
+	return Code
+}
+
+// hasWords: letters beyond ASCII, or two words of ASCII; codes have neither.
+func hasWords(text []byte) bool {
+	if firstHigh(text) >= 0 {
+		return true
+	}
+	words := 0
+	for _, w := range strings.Fields(string(text)) {
+		letters := 0
+		for i := range len(w) {
+			if c := w[i] | 0x20; c >= 'a' && c <= 'z' {
+				letters++
+			}
+		}
+		if letters >= 3 {
+			words++
+		}
+	}
+	return words >= 2
+}
+
+func isCompactDay(text []byte) bool {
+	d, ok := recognise.ParseDate(text)
+	return ok && d.Year >= 1900
+}
