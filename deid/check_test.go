@@ -55,8 +55,8 @@ func TestRealFiles(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]deid.Verdict{
 		"arx/adult.csv":                          deid.VerdictPass,
-		"fhir/10-Patient.000.ndjson":             deid.WaiverRequired,
-		"fhir/10-Condition.000.ndjson":           deid.WaiverRequired,
+		"fhir/10-Patient.000.ndjson":             deid.VerdictBlock,
+		"fhir/10-Condition.000.ndjson":           deid.VerdictBlock,
 		"dicom/CT_small.dcm":                     deid.WaiverRequired,
 		"uke-rousai/sample.csv":                  deid.VerdictBlock, // names, chart numbers, employers
 		"presidio/recognizer_vectors.json":       deid.WaiverRequired,
@@ -64,7 +64,7 @@ func TestRealFiles(t *testing.T) {
 		"arx/test.csv":                           deid.VerdictBlock, // full ZIP codes
 		"dicom/ps315_basic_profile_2024b.csv":    deid.VerdictBlock, // a column called just "name"
 		"arx/adult_hierarchy_education.csv":      deid.VerdictWarn,  // no header
-		"fhir/10-DocumentReference.head5.ndjson": deid.WaiverRequired,
+		"fhir/10-DocumentReference.head5.ndjson": deid.VerdictBlock,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

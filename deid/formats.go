@@ -8,6 +8,7 @@ import (
 	"teikyo/deid/change"
 	"teikyo/deid/dpc"
 	"teikyo/deid/kaigo"
+	"teikyo/deid/fhir"
 	"teikyo/deid/scan"
 	"teikyo/deid/source"
 	"teikyo/deid/tabular"
@@ -37,6 +38,7 @@ func formats() []Format {
 		uke.Format(),
 		kaigo.Format(),
 		dpc.Format(),
+		fhir.Format{},
 		tabular.Format{},
 	}
 }

@@ -63,33 +63,47 @@ func (d *Doc) Read(r *Reader, t Token) error {
 }
 
 // ReadUntil is Read, for an object, that stops after the name of a member of the
-// outermost object for which stop is true: the value of that member comes next
-// from r, and Text ends before its comma. When it does not stop the value is
-// whole.
-func (d *Doc) ReadUntil(r *Reader, t Token, stop func(key []byte) bool) (stopped bool, err error) {
+// outermost object for which stop is true. Then at is where in Text the comma and
+// white space before that name begin, and the value of the member comes next
+// from r; at is -1 when the value is whole.
+func (d *Doc) ReadUntil(r *Reader, t Token, stop func(key []byte) bool) (at int, err error) {
 	d.reset()
 	return d.read(r, t, stop)
+}
+
+// ReadRest reads what is left of an object of which ReadUntil read the beginning
+// and somebody else the value after it. The object lacks its '{'.
+func (d *Doc) ReadRest(r *Reader) error {
+	d.reset()
+	d.Nodes = append(d.Nodes, Node{Kind: ObjectStart, At: -1, First: None, Next: None, Line: r.line})
+	d.open, d.last = append(d.open, 0), append(d.last, None)
+	t, err := r.Next()
+	if err != nil {
+		return err
+	}
+	_, err = d.read(r, t, nil)
+	return err
 }
 
 func (d *Doc) reset() {
 	d.Text, d.Nodes, d.open, d.last = d.Text[:0], d.Nodes[:0], d.open[:0], d.last[:0]
 }
 
-func (d *Doc) read(r *Reader, t Token, stop func(key []byte) bool) (bool, error) {
+func (d *Doc) read(r *Reader, t Token, stop func(key []byte) bool) (int, error) {
 	keyAt, keyEnd := 0, 0
 	for {
-		if t.Key && stop != nil && len(d.open) == 1 && stop(t.Raw) {
-			return true, nil
-		}
+		space := len(d.Text)
 		d.Text = append(d.Text, t.Space...)
 		at := len(d.Text)
 		d.Text = append(d.Text, t.Raw...)
 		if len(d.Text) > r.limits.Text || len(d.Nodes) >= r.limits.Nodes {
-			return false, r.limit("one record is larger than %d MiB or %d values", r.limits.Text>>20, r.limits.Nodes)
+			return -1, r.limit("one record is larger than %d MiB or %d values", r.limits.Text>>20, r.limits.Nodes)
 		}
 		switch {
 		case t.Key && t.Cut:
-			return false, r.limit("a name of more than %d bytes", r.limits.String)
+			return -1, r.limit("a name of more than %d bytes", r.limits.String)
+		case t.Key && stop != nil && len(d.open) == 1 && stop(t.Raw):
+			return space, nil
 		case t.Key:
 			keyAt, keyEnd = at, len(d.Text)
 		case t.Kind == ObjectEnd || t.Kind == ArrayEnd:
@@ -99,11 +113,11 @@ func (d *Doc) read(r *Reader, t Token, stop func(key []byte) bool) (bool, error)
 			keyAt, keyEnd = 0, 0
 		}
 		if len(d.open) == 0 {
-			return false, nil
+			return -1, nil
 		}
 		var err error
 		if t, err = r.Next(); err != nil {
-			return false, err
+			return -1, err
 		}
 	}
 }

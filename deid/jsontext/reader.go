@@ -110,13 +110,14 @@ func NewReader(src io.Reader, l Limits) *Reader {
 // Line is the line that the reader stands in, from 1.
 func (r *Reader) Line() int64 { return r.line }
 
-// Next returns the next token. The error is io.EOF after the last value, a
-// *SyntaxError, or one of the source.
+// Next returns the next token. The error is io.EOF after the last value, with
+// the white space after it in a token without a kind; a *SyntaxError; or one of
+// the source.
 func (r *Reader) Next() (Token, error) {
 	r.start = r.pos
 	c, err := r.separator()
 	if err != nil {
-		return Token{}, err
+		return Token{Space: r.buf[r.start:r.pos]}, err
 	}
 	space := r.pos - r.start
 	t := Token{Kind: Kind(c), Line: r.line, Column: r.offset() - r.lineAt + 1, Depth: len(r.stack)}
