@@ -97,6 +97,7 @@ func (a *app) adminHandler() http.Handler {
 		answerAdmin(w, view, err)
 	})
 	mux.HandleFunc("POST /backup", a.answerBackup)
+	mux.HandleFunc("POST /issuer/revoke", a.answerRevoke)
 	mux.HandleFunc("POST /issuer/rotate", func(w http.ResponseWriter, r *http.Request) {
 		var in struct {
 			Use crypto.Use `json:"use"`

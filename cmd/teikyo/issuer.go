@@ -16,7 +16,7 @@ import (
 
 func (c *cli) issuerCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "issuer", Short: "The organisation's signing keys, on the server's machine", Args: noArgs, RunE: showHelp}
-	cmd.AddCommand(c.issuerShowCommand(), c.issuerRotateCommand())
+	cmd.AddCommand(c.issuerShowCommand(), c.issuerRotateCommand(), c.issuerRevokeCommand())
 	return cmd
 }
 
@@ -69,6 +69,15 @@ func (c *cli) showIssuer(view issuerView, out string) error {
 	fmt.Fprintf(c.out, "origin       %s\nname         %s\nfingerprint  %s\n", view.Origin, view.Name, view.Fingerprint)
 	for _, key := range view.Keys {
 		fmt.Fprintf(c.out, "%-12s %s since %s, changes %d\n", key.Use, key.Public, key.From, key.Changes)
+	}
+	for _, key := range view.Keys {
+		for _, old := range key.Earlier {
+			state := ""
+			if old.RevokedFrom != nil {
+				state = fmt.Sprintf(", revoked from entry %d on", *old.RevokedFrom)
+			}
+			fmt.Fprintf(c.out, "%-12s %s until entry %d%s\n", key.Use, old.Public, old.Until, state)
+		}
 	}
 	fmt.Fprintf(c.out, "allowed_signers for ssh-keygen -Y verify -n teikyo-manifest -I %s:\n%s", view.Origin, view.AllowedSigners)
 	return nil
@@ -130,12 +139,19 @@ type issuerView struct {
 	File           string          `json:"file"`
 }
 
-// issuerKeyView is the key of a use that signs now.
+// issuerKeyView is the key of a use that signs now, and those that it replaced.
 type issuerKeyView struct {
-	Use     crypto.Use `json:"use"`
-	Public  string     `json:"public"`
-	From    string     `json:"from"`
-	Changes int        `json:"changes"`
+	Use     crypto.Use   `json:"use"`
+	Public  string       `json:"public"`
+	From    string       `json:"from"`
+	Changes int          `json:"changes"`
+	Earlier []earlierKey `json:"earlier,omitempty"` // oldest first
+}
+
+type earlierKey struct {
+	Public      string `json:"public"`
+	Until       int64  `json:"until_entry"`            // of the ledger, when it was replaced
+	RevokedFrom *int64 `json:"revoked_from,omitempty"` // entry; absent: not revoked
 }
 
 func issuerViewOf(file crypto.Issuer, name string) (issuerView, error) {
@@ -153,6 +169,7 @@ func issuerViewOf(file crypto.Issuer, name string) (issuerView, error) {
 		key := issuerKeyView{Use: first.Use, Public: first.Public, From: first.From.Format("2006-01-02T15:04:05Z")}
 		for _, change := range file.Changes {
 			if change.Use == first.Use {
+				key.Earlier = append(key.Earlier, earlierKey{change.Old, change.LedgerIndex, revokedFrom(file, change.Old)})
 				key.Public, key.From, key.Changes = change.New, change.At.Format("2006-01-02T15:04:05Z"), key.Changes+1
 			}
 		}

@@ -176,25 +176,34 @@ func (a *app) rotateKey(ctx context.Context, use crypto.Use) (crypto.KeyChange, 
 	return change, nil
 }
 
-// recordKeyChanges appends the ledger entries of key changes that have none: a
-// change is durable in the issuer file first, and a crash may come between.
+// recordKeyChanges appends the ledger entries of key changes and revocations that
+// have none: each is durable in the issuer file first, and a crash may come
+// between.
 func (a *app) recordKeyChanges(ctx context.Context) error {
-	for _, change := range a.keys.Issuer().Changes {
-		_, err := a.db.EntryIndex(ctx, "issuer_key", change.New, ledger.IssuerRotated)
-		if err == nil {
-			continue
-		}
-		if !models.IsKind(err, models.NotFound) {
+	file := a.keys.Issuer()
+	for _, change := range file.Changes {
+		if err := a.recordOnce(ctx, "issuer_key", change.New, change); err != nil {
 			return err
 		}
-		err = a.db.Update(ctx, func(ctx context.Context) error {
-			return a.db.Append(ctx, &ledger.Entry{
-				Kind: ledger.IssuerRotated, IDs: map[string]string{"issuer_key": change.New, "actor": "system"}, Details: change,
-			})
-		})
-		if err != nil {
+	}
+	for _, r := range file.Revocations {
+		if err := a.recordOnce(ctx, "issuer_revocation", revocationID(r), r); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// recordOnce appends the entry of a statement about signing keys unless it is
+// there.
+func (a *app) recordOnce(ctx context.Context, noun, id string, statement any) error {
+	_, err := a.db.EntryIndex(ctx, noun, id, ledger.IssuerRotated)
+	if err == nil || !models.IsKind(err, models.NotFound) {
+		return err
+	}
+	return a.db.Update(ctx, func(ctx context.Context) error {
+		return a.db.Append(ctx, &ledger.Entry{
+			Kind: ledger.IssuerRotated, IDs: map[string]string{noun: id, "actor": "system"}, Details: statement,
+		})
+	})
 }

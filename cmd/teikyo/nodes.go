@@ -63,7 +63,7 @@ func (a *app) newestIssuer() crypto.Issuer {
 	return file
 }
 
-// watchIssuer ends the server when another node has replaced a signing key: the
+// watchIssuer ends the server when another node has replaced or revoked a signing key: the
 // next start takes it up. Meanwhile downloads go on elsewhere.
 func (a *app) watchIssuer(ctx context.Context) error {
 	tick := time.NewTicker(pollOthers)
@@ -74,8 +74,9 @@ func (a *app) watchIssuer(ctx context.Context) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
-		if newest := a.newestIssuer(); len(newest.Changes) > len(a.keys.Issuer().Changes) {
-			return models.Errorf(models.Unavailable, "another node has replaced a signing key: this one stops and starts again with it")
+		newest, own := a.newestIssuer(), a.keys.Issuer()
+		if len(newest.Changes) > len(own.Changes) || len(newest.Revocations) > len(own.Revocations) {
+			return models.Errorf(models.Unavailable, "another node has replaced or revoked a signing key: this one stops and starts again with it")
 		}
 	}
 }
