@@ -177,6 +177,38 @@ func (c closedLog) batch(ctx context.Context, from int64) ([]ledger.Record, erro
 	return list, nil
 }
 
+const (
+	sqliteSpeaksOf = `EXISTS (SELECT 1 FROM json_each(CAST(leaf AS TEXT), '$.ids') WHERE key = ? AND value = ?)`
+	// The cast tells PostgreSQL which of its operators -> means.
+	postgresSpeaksOf = `convert_from(leaf, 'UTF8')::jsonb -> 'ids' ->> CAST(? AS TEXT) = ?`
+)
+
+// archivedEntries is Entries of a closed log.
+func (db *DB) archivedEntries(ctx context.Context, f models.EntryFilter, after int64, limit int) ([]ledger.Record, error) {
+	var known int
+	if err := scanRow(db.conn(ctx).Raw("SELECT count(*) FROM ledger_closed WHERE number = ?", f.Log), &known); err != nil {
+		return nil, translate(err, "the closed logs cannot be read")
+	}
+	if known == 0 {
+		return nil, models.Errorf(models.NotFound, "no log %d was closed here", f.Log)
+	}
+	q := db.conn(ctx).Table("ledger_archive").Where("log = ? AND idx > ?", f.Log, after)
+	switch {
+	case f.Noun == "provision": // has a column of its own
+		q = q.Where("provision = ?", f.ID)
+	case f.Noun != "" && db.isPostgres():
+		q = q.Where(postgresSpeaksOf, f.Noun, f.ID)
+	case f.Noun != "":
+		q = q.Where(sqliteSpeaksOf, f.Noun, f.ID)
+	}
+	q = equals(q, "kind", f.Kind)
+	var rows []storedEntry
+	if err := q.Select("idx, leaf, salt, details").Order("idx").Limit(limit).Scan(&rows).Error; err != nil {
+		return nil, translate(err, "the closed log cannot be read")
+	}
+	return recordsOf(rows)
+}
+
 // ClosedManifestOf is ManifestOf for an entry of a closed log.
 func (db *DB) ClosedManifestOf(log models.ClosedLog) func(ctx context.Context, e ledger.Record) (string, error) {
 	return func(ctx context.Context, e ledger.Record) (string, error) {

@@ -105,6 +105,9 @@ func (db *DB) Entries(ctx context.Context, f models.EntryFilter, page models.Pag
 			return nil, models.Errorf(models.Invalid, "the cursor is not one of this list; start without it")
 		}
 	}
+	if f.Log != 0 {
+		return db.archivedEntries(ctx, f, after, page.Size())
+	}
 	q := db.conn(ctx).Table("ledger_entries").Where("ledger_entries.idx > ?", after)
 	if f.Noun != "" || f.ID != "" {
 		// Not a join: SQLite would go through all entries for it.
@@ -116,18 +119,23 @@ func (db *DB) Entries(ctx context.Context, f models.EntryFilter, page models.Pag
 			q = q.Where("ledger_entries.kind NOT IN ('download.opened', 'download.closed')")
 		}
 	}
-	var rows []struct {
-		Idx     int64
-		Leaf    []byte
-		Salt    []byte
-		Details []byte
-	}
+	var rows []storedEntry
 	err := q.Joins("LEFT JOIN ledger_details d ON d.idx = ledger_entries.idx").
 		Select("ledger_entries.idx, ledger_entries.leaf, d.salt, d.details").
 		Order("ledger_entries.idx").Limit(page.Size()).Scan(&rows).Error
 	if err != nil {
 		return nil, translate(err, "the ledger cannot be read")
 	}
+	return recordsOf(rows)
+}
+
+// storedEntry is an entry with its details, of the present log or a closed one.
+type storedEntry struct {
+	Idx                 int64
+	Leaf, Salt, Details []byte
+}
+
+func recordsOf(rows []storedEntry) ([]ledger.Record, error) {
 	records := make([]ledger.Record, len(rows))
 	for i, row := range rows {
 		rec, err := ledger.NewRecord(row.Idx, row.Leaf, row.Salt, row.Details)

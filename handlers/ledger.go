@@ -36,6 +36,7 @@ type entriesInput struct {
 	Kind string `query:"kind" maxLength:"64" doc:"Entries of this kind alone, such as provision.issued."`
 	Noun string `query:"noun" maxLength:"32" doc:"With id: entries that speak of this thing, such as recipient."`
 	ID   string `query:"id" maxLength:"128"`
+	Log  int    `query:"log" minimum:"0" doc:"Number of a log that a forced restore ended; 0 or absent: the present one."`
 }
 
 type entryView struct {
@@ -57,7 +58,7 @@ func (a *api) listEntries(ctx context.Context, actor access.Actor, in *entriesIn
 		return nil, models.Errorf(models.Invalid, "noun and id belong together; give both or none")
 	}
 	page := in.page()
-	records, err := a.Ledger.Entries(ctx, models.EntryFilter{Noun: in.Noun, ID: in.ID, Kind: in.Kind}, page)
+	records, err := a.Ledger.Entries(ctx, models.EntryFilter{Noun: in.Noun, ID: in.ID, Kind: in.Kind, Log: in.Log}, page)
 	if err != nil {
 		return nil, err
 	}

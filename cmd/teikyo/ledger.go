@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -113,29 +114,36 @@ func writeNew(path string, text []byte) error {
 }
 
 func (c *cli) ledgerExportCommand() *cobra.Command {
-	settings, out := &settingFlags{}, ""
+	settings, out, log := &settingFlags{}, "", 0
 	cmd := &cobra.Command{
 		Use: "export", Short: "Write the whole ledger to a file that can be verified elsewhere", Args: noArgs,
 		Long: `Write the whole ledger, details included, as JSON lines. It reads the data folder,
 also while its server runs. teikyo ledger verify --data FILE --issuer FILE checks
-the result anywhere.`,
+the result anywhere. --log writes a log that a forced restore ended.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := settings.load(cmd)
 			if err != nil {
 				return err
 			}
-			return c.exportLedger(cmd.Context(), cfg.Config, out)
+			return c.exportLedger(cmd.Context(), cfg.Config, log, out)
 		},
 	}
 	settings.addData(cmd)
 	cmd.Flags().StringVarP(&out, "out", "o", "", "write to this file instead of standard output")
+	cmd.Flags().IntVar(&log, "log", 0, "number of a log that a forced restore ended (default: the present one)")
 	return cmd
 }
 
-func (c *cli) exportLedger(ctx context.Context, cfg config.Config, out string) error {
+func (c *cli) exportLedger(ctx context.Context, cfg config.Config, log int, out string) error {
 	checkpoint := secondPlaceCheckpoint(ctx, cfg)
 	write := func(w io.Writer) error {
 		return withLedger(ctx, cfg, func(ctx context.Context, src ledger.Source) error {
+			if log != 0 {
+				var err error
+				if src, checkpoint, err = closedLog(ctx, src, log); err != nil {
+					return err
+				}
+			}
 			return export.Write(ctx, w, src, checkpoint)
 		})
 	}
@@ -155,6 +163,7 @@ func (c *cli) exportLedger(ctx context.Context, cfg config.Config, out string) e
 
 func (c *cli) ledgerListCommand() *cobra.Command {
 	var kind, noun, id string
+	var log int
 	var page pageFlags
 	cmd := &cobra.Command{
 		Use: "list", Short: "List entries with their details", Args: noArgs,
@@ -168,6 +177,9 @@ func (c *cli) ledgerListCommand() *cobra.Command {
 			setQuery(q, "kind", kind)
 			setQuery(q, "noun", noun)
 			setQuery(q, "id", id)
+			if log != 0 {
+				q.Set("log", strconv.Itoa(log))
+			}
 			path := "/api/v1/ledger/entries?" + q.Encode()
 			if err := api.Call(cmd.Context(), http.MethodGet, path, nil, &answer); err != nil {
 				return err
@@ -178,6 +190,7 @@ func (c *cli) ledgerListCommand() *cobra.Command {
 	cmd.Flags().StringVar(&kind, "kind", "", "entries of this kind, such as provision.issued")
 	cmd.Flags().StringVar(&noun, "noun", "", "with --id: entries about this thing, such as recipient")
 	cmd.Flags().StringVar(&id, "id", "", "identifier of the thing")
+	cmd.Flags().IntVar(&log, "log", 0, "number of a log that a forced restore ended (default: the present one)")
 	page.register(cmd)
 	return cmd
 }

@@ -59,6 +59,30 @@ func verifyLogs(ctx context.Context, db *database.DB, opts ledger.VerifyOptions)
 	return report, err
 }
 
+// closedLog is a log of src that a forced restore ended, with its last checkpoint
+// when that covers nothing but what was restored.
+func closedLog(ctx context.Context, src ledger.Source, number int) (ledger.Source, []byte, error) {
+	db, ok := src.(*database.DB)
+	if !ok {
+		return nil, nil, models.Errorf(models.Invalid, "an export holds one log; name the data folder")
+	}
+	closed, err := db.ClosedLogs(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, log := range closed {
+		if log.Number != number {
+			continue
+		}
+		last, err := ledger.ParseCheckpoint(log.Checkpoint)
+		if err != nil || last.Tree.N > log.Size { // it covers lost entries
+			return db.ClosedLog(log), nil, nil
+		}
+		return db.ClosedLog(log), log.Checkpoint, nil
+	}
+	return nil, nil, models.Errorf(models.NotFound, "no log %d was closed here; teikyo ledger list --kind restored tells of forced restores", number)
+}
+
 // checkNumber says what is wrong with the number of the present log.
 func checkNumber(number int, closed []models.ClosedLog) string {
 	switch {
