@@ -32,13 +32,22 @@ func TestMain(m *testing.M) {
 //
 //	server NAME [ARG…]      start teikyo serve ARG… and wait until it is ready;
 //	                        TEIKYO_SERVER is its address
-//	stop NAME · crash NAME  end it by SIGTERM (exit 0) or SIGKILL
+//	halt NAME · crash NAME  end it by SIGTERM (exit 0) or SIGKILL
 //	exits CODE PROG ARG…    run a program that must end with that code
 //	field VAR PATH          take a field of the JSON on standard output (a.b.0.c)
 //	sql DB STATEMENT        change a database behind the server's back
 //	copy FROM TO            copy a folder with its modes, sockets left out
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	stories, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range stories { // testscript's own stop would end a story there, as passed
+		if text, err := os.ReadFile(path); err != nil || strings.Contains(string(text), "\nstop") {
+			t.Fatalf("%s: %v; write halt, not stop", path, err)
+		}
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
@@ -48,7 +57,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"server": scriptServer, "stop": scriptStop, "crash": scriptCrash, "exits": scriptExits,
+			"server": scriptServer, "halt": scriptHalt, "crash": scriptCrash, "exits": scriptExits,
 			"field": scriptField, "sql": scriptSQL, "copy": scriptCopy,
 		},
 		RequireUniqueNames: true,
@@ -122,12 +131,16 @@ func scriptServer(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	program, err := exec.LookPath("teikyo")
 	ts.Check(err)
-	cmd := exec.Command(program, append([]string{"serve", "--listen", "127.0.0.1:0"}, args[1:]...)...)
+	servers := ts.Value(serversKey{}).(map[string]*process)
+	listen := "127.0.0.1:0"
+	if before := ts.Getenv("TEIKYO_SERVER"); len(servers) == 0 && before != "" { // tokens and links are for that address
+		listen = strings.TrimPrefix(before, "http://")
+	}
+	cmd := exec.Command(program, append([]string{"serve", "--listen", listen}, args[1:]...)...)
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = append(os.Environ(), "TEIKYO_CONFIG_DIR="+ts.Getenv("TEIKYO_CONFIG_DIR"))
 	p, address, err := startProcess(cmd)
 	ts.Check(err)
-	servers := ts.Value(serversKey{}).(map[string]*process)
 	servers[args[0]] = p
 	ts.Setenv("TEIKYO_SERVER", address)
 	ts.Defer(func() { // a story that failed leaves it running
@@ -136,8 +149,19 @@ func scriptServer(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-func scriptStop(ts *testscript.TestScript, neg bool, args []string) {
-	p := ts.Value(serversKey{}).(map[string]*process)[args[0]]
+// leaving is a server that the story ends now.
+func leaving(ts *testscript.TestScript, name string) *process {
+	servers := ts.Value(serversKey{}).(map[string]*process)
+	p := servers[name]
+	if p == nil {
+		ts.Fatalf("no server %s runs", name)
+	}
+	delete(servers, name)
+	return p
+}
+
+func scriptHalt(ts *testscript.TestScript, neg bool, args []string) {
+	p := leaving(ts, args[0])
 	if err := p.end(syscall.SIGTERM); err != nil {
 		ts.Fatalf("the server %s ended with %v\n%s", args[0], err, p.said())
 	}
@@ -145,7 +169,7 @@ func scriptStop(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func scriptCrash(ts *testscript.TestScript, neg bool, args []string) {
-	p := ts.Value(serversKey{}).(map[string]*process)[args[0]]
+	p := leaving(ts, args[0])
 	if err := p.end(os.Kill); err == nil {
 		ts.Fatalf("the server %s ended by itself", args[0])
 	}

@@ -27,6 +27,7 @@ type restoreFlags struct {
 	identity    string
 	checkpoints []string
 	force       bool
+	inPlace     bool
 	reason      string
 	by          []string
 }
@@ -34,7 +35,12 @@ type restoreFlags struct {
 func (c *cli) restoreCommand() *cobra.Command {
 	f := &restoreFlags{}
 	cmd := &cobra.Command{
-		Use: "restore FILE", Short: "Put a backup in place on a clean machine", Args: exactArgs("FILE"),
+		Use: "restore FILE", Short: "Put a backup in place on a clean machine", Args: func(cmd *cobra.Command, args []string) error {
+			if f.inPlace {
+				return noArgs(cmd, args)
+			}
+			return exactArgs("FILE")(cmd, args)
+		},
 		Long: `Put a backup in place in a data folder that holds no server. The folder may hold
 objects, keys and checkpoints that were brought there first; their places may also
 be set in the configuration file, and a database.url names an empty database.
@@ -47,6 +53,10 @@ begins a new log whose first entry says what was lost. Links, sessions, tokens, 
 and webhooks end; recipients, their keys, provisions and all accounts but those two
 wait until a person confirms each again.
 
+A database that its own tools brought back to an earlier moment, such as PostgreSQL's
+recovery to a point in time, is refused by the server in the same way. --in-place
+--force, without FILE and with every node stopped, begins the new log on it.
+
 Objects that rows name and that are not there are listed, each with what needs it
 (exit 3).`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -57,7 +67,14 @@ Objects that rows name and that are not there are listed, each with what needs i
 			if f.force && (f.reason == "" || len(f.by) != 2) {
 				return usageError(cmd, "--force takes --reason and two --by EMAIL=PASSWORD_FILE")
 			}
-			r := &restore{cli: c, cfg: cfg.WithDefaults(), flags: f, file: args[0]}
+			if f.inPlace && (!f.force || f.identity != "") {
+				return usageError(cmd, "--in-place takes --force, --reason and two --by, and no identity")
+			}
+			r := &restore{cli: c, cfg: cfg.WithDefaults(), flags: f}
+			if f.inPlace {
+				return r.runInPlace(cmd.Context())
+			}
+			r.file = args[0]
 			return r.run(cmd.Context())
 		},
 	}
@@ -66,6 +83,7 @@ Objects that rows name and that are not there are listed, each with what needs i
 	cmd.Flags().StringVarP(&f.identity, "identity", "i", "", "identity file that opens the keys in the backup")
 	cmd.Flags().StringArrayVar(&f.checkpoints, "checkpoint", nil, "file of a checkpoint that somebody holds; the state must contain it; may be repeated")
 	cmd.Flags().BoolVar(&f.force, "force", false, "restore an older state for two administrators and begin a new log")
+	cmd.Flags().BoolVar(&f.inPlace, "in-place", false, "with --force and without FILE: the database that is there, brought back by its own tools")
 	cmd.Flags().StringVar(&f.reason, "reason", "", "with --force: why, in words; it stays in the ledger")
 	cmd.Flags().StringArrayVar(&f.by, "by", nil, "with --force, twice: EMAIL=PASSWORD_FILE of an administrator who agrees")
 	return cmd
@@ -206,13 +224,18 @@ func (r *restore) openKeys(context.Context) error {
 	return err
 }
 
-// databaseURL is where the rows go: SQLite below a name that is not the last
-// one.
-func (r *restore) databaseURL() string {
-	if r.onSQLite() {
-		return "sqlite:" + filepath.Join(r.work, datadir.DatabaseFile)
+// databaseOptions says where the rows go: SQLite below a name that is not the last
+// one, unless it is there already.
+func (r *restore) databaseOptions() (database.Options, error) {
+	opts, err := databaseOptions(r.cfg)
+	opts.Rand = rand.Reader
+	switch {
+	case r.onSQLite() && r.flags.inPlace:
+		opts.URL = "sqlite:" + r.finalPath()
+	case r.onSQLite():
+		opts.URL = "sqlite:" + filepath.Join(r.work, datadir.DatabaseFile)
 	}
-	return r.cfg.Database.URL.Reveal()
+	return opts, err
 }
 
 func (r *restore) onSQLite() bool {
@@ -241,14 +264,22 @@ func (r *restore) fillDatabase(ctx context.Context) error {
 			return diskError(err)
 		}
 	}
-	return database.Load(ctx, database.Options{URL: r.databaseURL(), Rand: rand.Reader}, r.backup.Manifest.Schema,
+	opts, err := r.databaseOptions()
+	if err != nil {
+		return err
+	}
+	return database.Load(ctx, opts, r.backup.Manifest.Schema,
 		func(put database.PutTable) error { return r.backup.Fill(put) })
 }
 
 // useDatabase checks what was restored, decides whether it may count, and looks
 // for what it needs.
 func (r *restore) useDatabase(ctx context.Context) error {
-	db, err := database.Open(ctx, database.Options{URL: r.databaseURL(), Rand: rand.Reader})
+	opts, err := r.databaseOptions()
+	if err != nil {
+		return err
+	}
+	db, err := database.Open(ctx, opts)
 	if err != nil {
 		return err
 	}
@@ -269,7 +300,7 @@ func (r *restore) verify(ctx context.Context, db *database.DB) error {
 		return err
 	}
 	opts := ledger.VerifyOptions{Origin: r.issuer.Origin, Verifiers: verifiers}
-	checkpoint, err := r.backup.Small(backup.CheckpointPart)
+	checkpoint, err := r.part(backup.CheckpointPart)
 	if err != nil {
 		return err
 	}
@@ -283,6 +314,9 @@ func (r *restore) verify(ctx context.Context, db *database.DB) error {
 	})
 	if err != nil {
 		return err
+	}
+	if r.flags.inPlace {
+		return r.verifiedInPlace(ctx, db, report)
 	}
 	want := r.backup.Manifest.Ledger
 	if report.OK && (report.Size != want.Size || report.Root != want.Root) {

@@ -24,14 +24,14 @@ import (
 )
 
 // secondPlace is the configured second place, and whether it was there before.
-func (r *restore) secondPlace() (place *checkpoints.Folder, found bool, err error) {
-	dir := r.cfg.CheckpointsDir
-	if dir == "" {
-		dir = r.folder.Path(datadir.CheckpointsDir)
+func (r *restore) secondPlace(ctx context.Context) (place secondPlace, found bool, err error) {
+	cfg := r.cfg
+	cfg.Data = r.folder.Root()
+	if place, _, err = secondPlaceOf(cfg); err != nil {
+		return nil, false, err
 	}
-	place = checkpoints.FolderPlace(dir)
-	_, err = place.Newest(context.Background())
-	if errors.Is(err, checkpoints.ErrPlaceGone) && r.cfg.CheckpointsDir == "" {
+	_, err = place.Newest(ctx)
+	if errors.Is(err, checkpoints.ErrPlaceGone) && cfg.CheckpointsDir == "" && cfg.CheckpointsURL == "" {
 		return place, false, nil
 	}
 	if err != nil {
@@ -43,7 +43,7 @@ func (r *restore) secondPlace() (place *checkpoints.Folder, found bool, err erro
 // compare refuses a state that lacks what a known checkpoint covers, or begins a
 // new log for two administrators.
 func (r *restore) compare(ctx context.Context, db *database.DB) error {
-	second, found, err := r.secondPlace()
+	second, found, err := r.secondPlace(ctx)
 	if err != nil {
 		return err
 	}
@@ -150,15 +150,20 @@ func (r *restore) beginLog(ctx context.Context, db *database.DB, known [][]byte)
 			Kind: ledger.Restored, IDs: map[string]string{"actor": first.ID, "second": second.ID},
 			Details: restoredDetails{
 				Log: number + 1, Reason: r.flags.reason, Second: second.ID, Independence: independence,
-				OldLog: oldLog{Origin: originOf(last), Checkpoint: string(last)},
-				Restored: restoredState{
-					Log: present, Size: head.Size, Root: tlog.Hash(head.Root), ClosedAt: now.UnixMicro(), Backup: r.backup.SHA256,
-					MadeAt: r.backup.Manifest.MadeAt.Format(time.RFC3339),
-				},
+				OldLog:    oldLog{Origin: originOf(last), Checkpoint: string(last)},
+				Restored:  r.restoredState(present, head, now),
 				Suspended: r.result.Suspended,
 			},
 		})
 	})
+}
+
+func (r *restore) restoredState(log int, head ledger.Head, now time.Time) restoredState {
+	state := restoredState{Log: log, Size: head.Size, Root: tlog.Hash(head.Root), ClosedAt: now.UnixMicro()}
+	if r.backup != nil {
+		state.Backup, state.MadeAt = r.backup.SHA256, r.backup.Manifest.MadeAt.Format(time.RFC3339)
+	}
+	return state
 }
 
 func originOf(checkpoint []byte) string {
@@ -179,7 +184,7 @@ func (r *restore) lastKnown(ctx context.Context, db *database.DB, known [][]byte
 	if number, err = db.LogNumber(ctx); err != nil {
 		return nil, 0, err
 	}
-	own, err := r.backup.Small(backup.CheckpointPart)
+	own, err := r.part(backup.CheckpointPart)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -238,7 +243,7 @@ func countsOf(s models.Suspended) map[string]int64 {
 // placeCheckpoints makes the second place in the data folder, when it is to be
 // there and is not, with what the backup knows.
 func (r *restore) placeCheckpoints(ctx context.Context) error {
-	second, found, err := r.secondPlace()
+	second, found, err := r.secondPlace(ctx)
 	if err != nil || found {
 		return err
 	}
