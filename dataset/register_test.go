@@ -106,7 +106,7 @@ func TestGateBlocksUntilWaived(t *testing.T) {
 	h := setup(t)
 	v := h.draft("x")
 	h.put(v, "names.csv", names())
-	h.put(v, "patient.ndjson", []byte(`{"resourceType":"Patient","id":"1"}`+"\n"))
+	h.put(v, "scan.pdf", []byte("%PDF-1.7 1\n"))
 	_, err := h.s.Register(t.Context(), manager, v.DatasetID, v.Number)
 	wantKind(t, err, models.Conflict, "de-identification gate")
 	findings := err.(*models.Error).Findings
@@ -126,10 +126,10 @@ func TestGateBlocksUntilWaived(t *testing.T) {
 	// The same bytes in the next version are covered, other bytes are not.
 	v2, err := h.s.AddVersion(t.Context(), manager, v.DatasetID, dataset.NewVersion{})
 	h.must(err)
-	h.put(v2, "patient.ndjson", []byte(`{"resourceType":"Patient","id":"2"}`+"\n"))
+	h.put(v2, "scan.pdf", []byte("%PDF-1.7 2\n"))
 	_, err = h.s.Register(t.Context(), manager, v2.DatasetID, 2)
 	wantKind(t, err, models.Conflict, "de-identification gate")
-	h.put(v2, "patient.ndjson", []byte(`{"resourceType":"Patient","id":"1"}`+"\n"))
+	h.put(v2, "scan.pdf", []byte("%PDF-1.7 1\n"))
 	h.register(v2)
 }
 

@@ -59,7 +59,7 @@ func TestRealFiles(t *testing.T) {
 		"fhir/10-Condition.000.ndjson":           deid.VerdictBlock,
 		"dicom/CT_small.dcm":                     deid.WaiverRequired,
 		"uke-rousai/sample.csv":                  deid.VerdictBlock, // names, chart numbers, employers
-		"presidio/recognizer_vectors.json":       deid.WaiverRequired,
+		"presidio/recognizer_vectors.json":       deid.VerdictBlock,
 		"duo/LICENSE.md":                         deid.WaiverRequired,
 		"arx/test.csv":                           deid.VerdictBlock, // full ZIP codes
 		"dicom/ps315_basic_profile_2024b.csv":    deid.VerdictBlock, // a column called just "name"
@@ -252,9 +252,9 @@ func TestFormats(t *testing.T) {
 		"header only":    {"code,sex\n", deid.VerdictWarn, "CSV"},
 		"empty":          {"", deid.VerdictBlock, "empty"},
 		"blank":          {"\ufeff \r\n\n", deid.VerdictBlock, "empty"},
-		"json":           {"{\"a\":1,\"b\":2}\n{\"a\":1,\"b\":2}\n", deid.WaiverRequired, "JSON"},
-		"json array":     {"[{\"a\":1,\"b\":2},\n{\"a\":1,\"b\":2}]\n", deid.WaiverRequired, "JSON"},
-		"json lines":     {"[1,2,3]\n[4,5,6]\n", deid.WaiverRequired, "JSON"},
+		"json":           {"{\"a\":1,\"b\":2}\n{\"a\":1,\"b\":2}\n", deid.VerdictPass, "JSON lines"},
+		"json array":     {"[{\"a\":1,\"b\":2},\n{\"a\":1,\"b\":2}]\n", deid.VerdictPass, "JSON lines"},
+		"json lines":     {"[1,2,3]\n[4,5,6]\n", deid.VerdictWarn, "JSON lines"},
 		"xml":            {"<?xml version=\"1.0\"?>\n<a>1,2</a>\n", deid.WaiverRequired, "XML or HTML"},
 		"zip":            {"PK\x03\x04,,,\n", deid.WaiverRequired, "ZIP or Excel"},
 		"parquet":        {"PAR1\x15\x04", deid.WaiverRequired, "Parquet"},

@@ -7,8 +7,9 @@ import (
 
 	"teikyo/deid/change"
 	"teikyo/deid/dpc"
-	"teikyo/deid/kaigo"
 	"teikyo/deid/fhir"
+	"teikyo/deid/jsonlines"
+	"teikyo/deid/kaigo"
 	"teikyo/deid/scan"
 	"teikyo/deid/source"
 	"teikyo/deid/tabular"
@@ -39,6 +40,7 @@ func formats() []Format {
 		kaigo.Format(),
 		dpc.Format(),
 		fhir.Format{},
+		jsonlines.Format{},
 		tabular.Format{},
 	}
 }

@@ -107,7 +107,7 @@ func TestNewPassRefusesReports(t *testing.T) {
 
 func TestUnknownFormatWaiverIsForTheseBytes(t *testing.T) {
 	t.Parallel()
-	r := check(t, "p.json", `{"a":1}`)
+	r := check(t, "p.pdf", "%PDF-1.7\n")
 	a, b := r.Bind(sumA), r.Bind(sumB)
 	if a.Verdict != "waiver-required: unknown format" || a.Findings[0].Rule != deid.RuleUnknownFormat || a.Findings[0].ID == b.Findings[0].ID {
 		t.Fatalf("%+v", a)

@@ -289,7 +289,7 @@ func TestWaiversOverHTTP(t *testing.T) {
 	s := newDatasetServer(t)
 	id := s.draft(t)
 	base := "/datasets/" + id + "/versions/1"
-	put := s.send(t, "PUT", base+"/files/p.ndjson?items=other", nil, strings.NewReader(`{"resourceType":"Patient"}`+"\n"))
+	put := s.send(t, "PUT", base+"/files/p.pdf?items=other", nil, strings.NewReader("%PDF-1.7\n"))
 	if put.text("verdict") != "waiver-required: unknown format" {
 		t.Fatalf("%v", put.body)
 	}

@@ -59,22 +59,25 @@ const unknownFormat = "waiver-required: unknown format"
 
 // A format that the gate does not read is never waved through: not offline, not
 // at the registration, and with a waiver of two people only.
-func TestRealPatientsNeedAWaiver(t *testing.T) {
+func TestUnknownFormatsNeedAWaiver(t *testing.T) {
 	t.Parallel()
-	patients := realFile(t, "fhir/10-Patient.000.ndjson")
+	letter := filepath.Join(t.TempDir(), "letter.pdf")
+	if err := os.WriteFile(letter, []byte("%PDF-1.7\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	w := newWorld(t)
 
-	out, _ := w.mori.run(1, "", "dataset", "check", patients)
+	out, _ := w.mori.run(1, "", "dataset", "check", letter)
 	if first, _, _ := strings.Cut(out, "\n"); first != unknownFormat {
 		t.Errorf("offline: %q", first)
 	}
-	out, _ = w.mori.run(1, "", "dataset", "check", patients, "--json")
+	out, _ = w.mori.run(1, "", "dataset", "check", letter, "--json")
 	report := document(t, out)["files"].([]any)[0].(map[string]any)
-	if report["verdict"] != unknownFormat || report["sha256"] != sha256Of(t, patients) {
+	if report["verdict"] != unknownFormat || report["sha256"] != sha256Of(t, letter) {
 		t.Errorf("offline: %v", report)
 	}
 
-	register := []string{"dataset", "register", "--title", "Synthetic patients", "--class", "personal", "--item", "demographics", patients, "--json"}
+	register := []string{"dataset", "register", "--title", "A letter", "--class", "personal", "--item", "demographics", letter, "--json"}
 	out, errOut := w.mori.run(1, "", register...)
 	refusal := document(t, out)["error"].(map[string]any)
 	findings := refusal["findings"].([]any)
@@ -83,11 +86,11 @@ func TestRealPatientsNeedAWaiver(t *testing.T) {
 		t.Fatalf("%s%s", out, errOut)
 	}
 	version := regexp.MustCompile(`ds-[a-z0-9]+@1`).FindString(finding["message"].(string))
-	if shown := w.mori.file(version, "10-Patient.000.ndjson"); shown["verdict"] != unknownFormat {
+	if shown := w.mori.file(version, "letter.pdf"); shown["verdict"] != unknownFormat {
 		t.Errorf("at the registration: %v", shown["verdict"])
 	}
 
-	waiver := w.mori.json("waiver", "request", version, "--finding", finding["id"].(string), "--reason", "synthetic people, made by Synthea")
+	waiver := w.mori.json("waiver", "request", version, "--finding", finding["id"].(string), "--reason", "an empty form")
 	w.mori.run(4, "", "waiver", "approve", waiver["id"].(string))
 	w.mori.run(1, "", register...)
 	w.bob.json("waiver", "approve", waiver["id"].(string), "--reason", "read it")

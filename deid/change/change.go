@@ -8,7 +8,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"slices"
-	"strings"
+	"strconv"
 
 	"teikyo/deid/profile"
 	"teikyo/deid/recognise"
@@ -30,7 +30,7 @@ type Objections interface {
 // Changer changes the values of one file after another. It is not safe for
 // concurrent use.
 type Changer struct {
-	ctx        context.Context //nolint:containedctx // a Changer lives as long as one run
+	ctx        context.Context // a Changer lives as long as one run
 	profile    *profile.Profile
 	objections Objections
 	keys       map[string][]byte
@@ -125,6 +125,20 @@ func (t *Changer) Field(format, name string, class recognise.Class, fallback pro
 	return f
 }
 
+// Column is Field for a column of a table: columns may have the same name. shown
+// is the name for reports.
+func (t *Changer) Column(format string, number int, name, shown string, class recognise.Class, fallback profile.Rule) *Field {
+	id := format + "\x00" + strconv.Itoa(number) + "\x00" + name
+	if f, ok := t.byName[id]; ok {
+		return f
+	}
+	f := t.Field(format, name, class, fallback)
+	delete(t.byName, format+"\x00"+name)
+	f.Name = shown
+	t.byName[id] = f
+	return f
+}
+
 // Dropped reports whether the field goes, its name too.
 func (f *Field) Dropped() bool { return f.Rule.Action == profile.Drop }
 
@@ -210,7 +224,3 @@ func (t *Changer) Reset() {
 	clear(t.byName)
 	t.person = t.person[:0]
 }
-
-// FieldName is the name of a field for reports: one that is itself an
-// identifier must not be given.
-func FieldName(name string) string { return strings.TrimSpace(name) }

@@ -19,12 +19,18 @@ func (f *Field) Value(v []byte) []byte {
 	if !f.Touched() {
 		return v
 	}
+	if recognise.IsPlaceholder(v) && f.Rule.Action != profile.Drop && f.Rule.Action != profile.Empty && f.Rule.Action != profile.DeleteText {
+		return v
+	}
 	f.out = f.change(f.out[:0], v)
 	if !bytes.Equal(f.out, v) {
 		f.changed++
 	}
 	return f.out
 }
+
+// Count counts a filled value that a rule cannot change.
+func (f *Field) Count() { f.seen++ }
 
 func (f *Field) change(out, v []byte) []byte {
 	switch r := f.Rule; r.Action {

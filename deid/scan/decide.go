@@ -135,6 +135,29 @@ func (c *Collector) weigh(fr formRule, ratio float64, n int, named bool) (block,
 	return block, ratio >= warnFrom && (enough || !fr.weak)
 }
 
+// Suggest is the class that the values of a field speak for at the share that
+// blocks, or that its name says; NoClass when neither does. date reports full
+// dates at that share, of whatever.
+func (c *Collector) Suggest(f *Field) (class recognise.Class, date bool) {
+	n := f.sample.Len()
+	if n == 0 {
+		return f.class, false
+	}
+	date = float64(f.sample.Count(recognise.FormDate)) >= c.profile.Thresholds.NamedRatio*float64(n)
+	if f.class != recognise.NoClass {
+		return f.class, date
+	}
+	for _, fr := range formRules {
+		if fr.only {
+			continue
+		}
+		if block, _ := c.weigh(fr, float64(f.sample.Count(fr.forms))/float64(n), n, false); block {
+			return fr.class[0], date
+		}
+	}
+	return recognise.NoClass, date
+}
+
 func (f *Field) examplesOf(forms recognise.Forms) []string {
 	var out []string
 	for form := recognise.Forms(1); form < recognise.FormsEnd; form <<= 1 {

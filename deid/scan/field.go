@@ -2,7 +2,6 @@ package scan
 
 import (
 	"bytes"
-	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -89,6 +88,9 @@ func digitsIn(b []byte) int {
 	}
 	return n
 }
+
+// Name is the name of the field for reports.
+func (f *Field) Name() string { return f.name }
 
 // Value looks at one value of a field. line is where it stands, from 1.
 func (f *Field) Value(v []byte, line int64) {
@@ -247,7 +249,7 @@ func (f *Field) byClass(b []byte, line int64) {
 	switch {
 	case f.kept:
 	case f.direct:
-		if !isPlaceholder(b) && !f.isPseudonym(b) {
+		if !recognise.IsPlaceholder(b) && !f.isPseudonym(b) {
 			if f.telling++; f.telling == 1 {
 				f.first = line
 			}
@@ -306,18 +308,4 @@ func (f *Field) age(b []byte, line int64) {
 	if f.old.cells++; f.old.cells == 1 {
 		f.old.line = line
 	}
-}
-
-// isPlaceholder: words and marks that stand for a value taken out.
-func isPlaceholder(b []byte) bool {
-	if len(b) > 40 {
-		return false
-	}
-	text := strings.ToLower(strings.TrimSpace(string(b)))
-	switch text {
-	case "na", "n/a", "null", "none", "nil", "nan", "deleted", "removed", "masked", "redacted", "anonymized", "anonymised", "unknown",
-		"削除", "匿名", "匿名化", "不明", "なし", "anonimizado", "removido":
-		return true
-	}
-	return strings.Trim(text, "*-_.?x0 ●○〇■×＊ー－") == ""
 }

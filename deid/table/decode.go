@@ -35,7 +35,33 @@ type Decoder struct {
 	src      io.Reader
 	encoding string
 	decided  bool
+	raw      bool
 }
+
+// NewRaw reads head, then rest, and tells the encoding as NewDecoder does, but
+// leaves the bytes as they are; UTF-16 alone becomes UTF-8. The encoding is known
+// before the first byte beyond ASCII comes. The byte order mark is left out and
+// returned.
+func NewRaw(head []byte, rest io.Reader) (d *Decoder, mark []byte) {
+	d = &Decoder{encoding: UTF8, decided: true, raw: true}
+	switch {
+	case bytes.HasPrefix(head, []byte{0xEF, 0xBB, 0xBF}):
+		mark = head[:3]
+		d.src = io.MultiReader(bytes.NewReader(head[3:]), rest)
+	case bytes.HasPrefix(head, []byte{0xFF, 0xFE}):
+		mark = head[:2]
+		d.decode(UTF16LE, io.MultiReader(bytes.NewReader(head[2:]), rest))
+	case bytes.HasPrefix(head, []byte{0xFE, 0xFF}):
+		mark = head[:2]
+		d.decode(UTF16BE, io.MultiReader(bytes.NewReader(head[2:]), rest))
+	default:
+		d.src, d.decided = io.MultiReader(bytes.NewReader(head), rest), false
+	}
+	return d, mark
+}
+
+// EncodingOf is the encoding with that name, nil for UTF-8 and Unknown.
+func EncodingOf(name string) encoding.Encoding { return encodingOf(name) }
 
 // NewDecoder reads head, then rest.
 func NewDecoder(head []byte, rest io.Reader) *Decoder {
@@ -87,6 +113,7 @@ func (d *Decoder) decode(name string, r io.Reader) {
 	d.encoding, d.src = name, r
 	switch enc := encodingOf(name); {
 	case enc == nil:
+	case d.raw && name != UTF16LE && name != UTF16BE:
 	case name == CP932:
 		d.src = transform.NewReader(r, asciiFirst{enc.NewDecoder()})
 	default:
