@@ -30,13 +30,14 @@ func (s *Service) fulfil(ctx context.Context, actor access.Actor, req models.Req
 		FileCount: req.FileCount, PathGlob: req.PathGlob, EntryIndex: -1,
 		IssuedBy: actor.UserID, IssuedAt: req.DecidedAt, Independence: req.Independence,
 	}
-	pack, err := s.pack(ctx, prov, req, g)
+	pack, stored, err := s.pack(ctx, prov, req, g)
 	if err != nil {
 		return Decision{}, err
 	}
+	defer stored() //nolint:errcheck // nothing goes on when the answer is given; the error is commit's
 	setPack(&prov, pack)
 	req.State, req.ProvisionID = models.RequestApproved, prov.ID
-	entry, err := s.commit(ctx, actor, &prov, req, g, pack.NoticeSHA256)
+	entry, err := s.commit(ctx, actor, &prov, req, g, pack.NoticeSHA256, stored)
 	if err != nil {
 		return Decision{}, err
 	}
@@ -49,13 +50,19 @@ func setPack(prov *models.Provision, pack parcel.Pack) {
 	prov.Documents, prov.ManifestSHA256 = pack.Documents, pack.ManifestSHA256
 }
 
-// commit writes everything that makes the provision so, in one transaction.
+// commit writes everything that makes the provision so, in one transaction. It
+// asks again while the parcel is still being synced, and writes nothing before
+// that is stored.
 func (s *Service) commit(
 	ctx context.Context, actor access.Actor, prov *models.Provision, req models.Request, g ground, noticeCopy string,
+	stored func() error,
 ) (*ledger.Entry, error) {
 	var issued *ledger.Entry
 	err := s.Store.Update(ctx, func(ctx context.Context) error {
 		if err := s.stillTrue(ctx, actor, req, g); err != nil {
+			return err
+		}
+		if err := stored(); err != nil {
 			return err
 		}
 		var err error
@@ -181,27 +188,30 @@ func (s *Service) provisionEntry(kind ledger.Kind, prov models.Provision, actor 
 
 // pack makes the parcel's object: outside the transaction, because its time
 // grows with the number of files (not with their size).
-func (s *Service) pack(ctx context.Context, prov models.Provision, req models.Request, g ground) (parcel.Pack, error) {
+func (s *Service) pack(
+	ctx context.Context, prov models.Provision, req models.Request, g ground,
+) (pack parcel.Pack, stored func() error, err error) {
+	fail := func(err error) (parcel.Pack, func() error, error) { return parcel.Pack{}, nil, err }
 	recipient, err := crypto.LoadRecipient(g.key.Public)
 	if err != nil || recipient.Fingerprint() != g.key.Fingerprint {
-		return parcel.Pack{}, models.Wrap(models.Integrity, err, "the stored recipient key does not have its fingerprint; run teikyo doctor")
+		return fail(models.Wrap(models.Integrity, err, "the stored recipient key does not have its fingerprint; run teikyo doctor"))
 	}
 	files, err := s.sealed(ctx, g)
 	if err != nil {
-		return parcel.Pack{}, err
+		return fail(err)
 	}
 	defer forget(files)
 	signer, issuer := s.Keys.ManifestKey(), s.Keys.Issuer()
 	notice, err := s.Texts.Notice(s.noticeData(prov, req, g))
 	if err != nil {
-		return parcel.Pack{}, models.Wrap(models.Internal, err, "NOTICE.txt could not be made")
+		return fail(models.Wrap(models.Internal, err, "NOTICE.txt could not be made"))
 	}
 	readme, err := s.Texts.Readme(wording.ReadmeData{
 		Origin: issuer.Origin, IssuerFingerprint: issuer.Fingerprint(), AllowedSigners: signerLines(issuer),
 		KeyFingerprint: g.key.Fingerprint, Number: prov.ID, Class: string(g.ds.Class),
 	})
 	if err != nil {
-		return parcel.Pack{}, models.Wrap(models.Internal, err, "README.txt could not be made")
+		return fail(models.Wrap(models.Internal, err, "README.txt could not be made"))
 	}
 	return parcel.Build(ctx, s.Objects, s.Rand, parcel.Content{
 		Head: s.manifestHead(prov, req, g, issuer.Origin), Recipient: recipient, Signer: signer, Issuer: issuer,

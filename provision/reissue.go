@@ -28,7 +28,10 @@ func (s *Service) Reissue(ctx context.Context, actor access.Actor, id, key strin
 		return models.Provision{}, err
 	}
 	prov.KeyID, prov.KeyFingerprint, prov.Independence = req.KeyID, req.KeyFingerprint, req.Independence
-	pack, err := s.pack(ctx, prov, req, g)
+	pack, stored, err := s.pack(ctx, prov, req, g)
+	if err == nil {
+		err = stored()
+	}
 	if err != nil {
 		return models.Provision{}, err
 	}

@@ -53,3 +53,11 @@ type Store interface {
 	// older than that fails, so olderThan lies well in the past or before start.
 	Sweep(ctx context.Context, olderThan time.Time) (int, error)
 }
+
+// IsNear reports whether a Put into the store ends within the time of some syncs
+// of this machine, so that a transaction may wait for its end. Stores say so by a
+// method Near.
+func IsNear(s Store) bool {
+	near, ok := s.(interface{ Near() bool })
+	return ok && near.Near()
+}

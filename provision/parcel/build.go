@@ -8,6 +8,7 @@ import (
 	"hash"
 	"io"
 	"slices"
+	"sync"
 
 	"teikyo/crypto"
 	"teikyo/models"
@@ -30,31 +31,41 @@ type Content struct {
 	Readme    string // README.txt
 }
 
-// Build writes new headers and the documents of a parcel as one durable object
-// under a fresh key. Its time does not depend on the size of the files. An error
-// leaves at most an object that no row names, which a sweep removes.
-func Build(ctx context.Context, objects storage.Store, rand io.Reader, c Content) (Pack, error) {
+// Build writes new headers and the documents of a parcel as one object under a
+// fresh key. Its time does not depend on the size of the files. The object is
+// durable once stored has returned nil; with a store that is not near Build waits
+// for that itself. An error leaves at most an object that no row names, which a
+// sweep removes.
+func Build(ctx context.Context, objects storage.Store, rand io.Reader, c Content) (pack Pack, stored func() error, err error) {
 	key, err := storage.NewKey(rand)
 	if err != nil {
-		return Pack{}, models.Wrap(models.Internal, err, "no randomness for a storage key")
+		return Pack{}, nil, models.Wrap(models.Internal, err, "no randomness for a storage key")
 	}
 	key += KeySuffix
 	body, out := io.Pipe()
 	b := &builder{Content: c, out: out, sum: sha256.New(), pack: Pack{Key: key, HeaderSize: c.Recipient.HeaderSize()}}
-	done := make(chan error, 1)
+	put := make(chan error, 1)
 	go func() {
-		err := b.write()
-		out.CloseWithError(err)
-		done <- err
+		_, err := objects.Put(ctx, key, body, -1)
+		body.CloseWithError(err) // the builder must not wait for a store that gave up
+		put <- err
 	}()
-	_, putErr := objects.Put(ctx, key, body, -1)
-	body.CloseWithError(putErr) // the writer must not wait for a store that gave up
-	buildErr := <-done
-	if putErr == nil && buildErr == nil {
-		b.pack.SHA256 = hex.EncodeToString(b.sum.Sum(nil))
-		return b.pack, nil
+	buildErr := b.write()
+	out.CloseWithError(buildErr)
+	b.pack.SHA256 = hex.EncodeToString(b.sum.Sum(nil))
+	stored = sync.OnceValue(func() error {
+		putErr := <-put
+		if putErr == nil && buildErr == nil {
+			return nil
+		}
+		return buildError(putErr, buildErr)
+	})
+	if buildErr != nil || !storage.IsNear(objects) {
+		if err := stored(); err != nil {
+			return Pack{}, nil, err
+		}
 	}
-	return Pack{}, buildError(putErr, buildErr)
+	return b.pack, stored, nil
 }
 
 // buildError tells a store that failed from a parcel that could not be made.

@@ -108,6 +108,9 @@ func requireFolder(path string) error {
 	return err
 }
 
+// Near is for storage.IsNear.
+func (s *Store) Near() bool { return true }
+
 func (s *Store) folder(key string) string { return filepath.Join(s.root, key[:fanOut]) }
 func (s *Store) path(key string) string   { return filepath.Join(s.folder(key), key) }
 

@@ -49,6 +49,9 @@ type Faulty struct {
 	faults map[Op]map[int]fault // by the number of the call
 }
 
+// Near is for storage.IsNear: as the store it wraps.
+func (f *Faulty) Near() bool { return storage.IsNear(f.Store) }
+
 type fault struct {
 	flavour Flavour
 	err     error
