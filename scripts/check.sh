@@ -64,6 +64,7 @@ unformatted=$(gofmt -l $(git ls-files '*.go'))
 CGO_ENABLED=0 go vet -trimpath ./...
 
 step "tests, with the race detector"
+go build -race ./... # on all cores, which -p 1 below does not use
 # One package at a time: many start databases, stores and servers of their own,
 # and some promise something within a second.
 go test -race -p 1 -timeout 30m ./...
