@@ -7,6 +7,7 @@ import (
 
 	"teikyo/deid/change"
 	"teikyo/deid/dpc"
+	"teikyo/deid/excel"
 	"teikyo/deid/fhir"
 	"teikyo/deid/jsonlines"
 	"teikyo/deid/kaigo"
@@ -41,6 +42,7 @@ func formats() []Format {
 		dpc.Format(),
 		fhir.Format{},
 		jsonlines.Format{},
+		excel.Format{},
 		tabular.Format{},
 	}
 }

@@ -56,7 +56,7 @@ type Kind struct {
 	Class    recognise.Class
 	Known    bool   // Class is what the format says, not the name; a filled identifier blocks at its first value
 	Keep     bool   // known to be no identifier: strong forms alone are looked for
-	Text     bool   // free text: strong forms and words of context alone
+	Text     bool   // free text: strong forms and words of context alone; with Keep: titles and labels, of which nobody has to be warned
 	DateForm string // how dates are written, for the reader of the code; scan reads all forms
 	Title    string // what the specification of the format calls the field, for findings
 	// Fallback is the rule where the profile says nothing about the field or its
@@ -81,6 +81,8 @@ type Collector struct {
 	overflow *Field
 
 	findings    []Finding
+	more        bool     // findings beyond what a report can show
+	included    []Column // of parts that were looked at by themselves
 	notLookedAt []string
 	bytes       *[256]table.Class
 }
@@ -266,6 +268,7 @@ func (c *Collector) Finish() Result {
 	if len(c.fields) > 0 || c.above != nil {
 		out.Columns = c.decide()
 	}
+	out.Columns = append(out.Columns, c.included...)
 	out.Findings, out.NotLookedAt = c.findings, c.notLookedAt
 	return out
 }

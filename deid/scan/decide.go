@@ -262,7 +262,7 @@ func (c *Collector) soft(f *Field) {
 		c.Warn("age-over-cap", f.where, fmt.Sprintf("%s: %d ages are above %d, the first on line %d; cap them at %d",
 			f.where, y.cells, c.profile.AgeCap, y.line, c.profile.AgeCap))
 	}
-	text := f.class == recognise.FreeText && f.filled > 0
+	text := f.class == recognise.FreeText && f.filled > 0 && !f.kind.Keep
 	if n := f.sample.Len(); n >= c.profile.Thresholds.MinValues && f.sample.Count(formProse)*10 >= n*3 {
 		text = true
 	}
