@@ -53,7 +53,7 @@ var rows = map[string][]string{
 	"crypto":                     {"egress"},
 	"crypto/transit":             {"crypto", "egress"},
 	"crypto/transit/transittest": {},
-	"deid":                       {"deid/change", "deid/dpc", "deid/fhir", "deid/jsonlines", "deid/kaigo", "deid/profile", "deid/recognise", "deid/scan", "deid/source", "deid/spill", "deid/table", "deid/tabular", "deid/uke", "models"},
+	"deid":                       {"deid/change", "deid/dpc", "deid/excel", "deid/fhir", "deid/jsonlines", "deid/kaigo", "deid/profile", "deid/recognise", "deid/scan", "deid/source", "deid/spill", "deid/table", "deid/tabular", "deid/uke", "models"},
 	"deid/change":                {"models", "deid/profile", "deid/recognise"},
 	"deid/dpc":                   {"deid/recognise", "deid/records"},
 	"deid/fhir":                  {"models", "deid/change", "deid/jsontext", "deid/profile", "deid/recognise", "deid/scan", "deid/source"},
