@@ -3,11 +3,9 @@
 package database
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
-	"net"
 	"sync"
 	"testing"
 	"time"
@@ -18,124 +16,14 @@ import (
 	"teikyo/models"
 )
 
-// cutter stands between a database and PostgreSQL. Once armed, it breaks the
-// connection of the next COMMIT.
-type cutter struct {
-	l      net.Listener
-	server string
-
-	mu    sync.Mutex
-	armed string // "before": the server does not get the COMMIT, "after": it does
-	deaf  bool   // takes no connections once it has cut
-	cut   bool
-}
-
-func newCutter(t *testing.T, server string) *cutter {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &cutter{l: l, server: server}
-	var conns sync.WaitGroup
-	conns.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			conns.Go(func() { c.serve(conn) })
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		conns.Wait()
-	})
-	return c
-}
-
-func (c *cutter) arm(when string, deaf bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.armed, c.deaf, c.cut = when, deaf, false
-}
-
-// commit is told of a COMMIT and says where to cut it, "" for not at all.
-func (c *cutter) commit() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	when := c.armed
-	c.armed, c.cut = "", when != ""
-	return when
-}
-
-func (c *cutter) closed() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.cut && c.deaf
-}
-
-func (c *cutter) serve(client net.Conn) {
-	defer client.Close()
-	if c.closed() {
-		return
-	}
-	server, err := net.Dial("tcp", c.server)
-	if err != nil {
-		return
-	}
-	var mu sync.Mutex
-	mute := false
-	answers := make(chan struct{})
-	go func() {
-		defer close(answers)
-		defer client.Close()
-		buf := make([]byte, 32<<10)
-		for {
-			n, err := server.Read(buf)
-			mu.Lock()
-			quiet := mute
-			mu.Unlock()
-			if err != nil || quiet {
-				return
-			}
-			if _, err := client.Write(buf[:n]); err != nil {
-				return
-			}
-		}
-	}()
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := client.Read(buf)
-		when := ""
-		if bytes.Contains(buf[:n], []byte("commit\x00")) {
-			when = c.commit()
-		}
-		if err != nil || when == "before" {
-			break
-		}
-		mu.Lock()
-		mute = mute || when == "after"
-		mu.Unlock()
-		if _, err := server.Write(buf[:n]); err != nil {
-			break
-		}
-		if when == "after" {
-			<-answers
-		}
-	}
-	server.Close()
-	<-answers
-}
-
 // cuttable is a database whose connections pass a cutter.
-func cuttable(t *testing.T) (*DB, *cutter, chan error) {
+func cuttable(t *testing.T) (*DB, *dbtest.Cutter, chan error) {
 	t.Helper()
 	cluster := dbtest.OwnCluster(t)
-	c := newCutter(t, cluster.Address())
+	c := dbtest.NewCutter(t, cluster.Address())
 	fatal := make(chan error, 1)
 	db, err := Open(t.Context(), Options{
-		URL: cluster.Through(c.l.Addr().String(), "postgres"), Rand: rand.Reader, Fatal: func(err error) { fatal <- err },
+		URL: cluster.Through(c.Address(), "postgres"), Rand: rand.Reader, Fatal: func(err error) { fatal <- err },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -151,20 +39,20 @@ func TestCommitWithoutAnswer(t *testing.T) {
 	db, c, _ := cuttable(t)
 	revocations := int64(0)
 	for _, entry := range []bool{true, false} {
-		for _, when := range []string{"before", "after"} {
+		for _, when := range []dbtest.When{dbtest.Before, dbtest.After} {
 			told := false
 			err := db.Update(t.Context(), func(ctx context.Context) error {
 				db.AfterCommit(ctx, func() { told = true })
-				c.arm(when, false)
+				c.Arm(when, 0, false)
 				if entry {
 					return errors.Join(db.Revoke(ctx), db.Append(ctx, &ledger.Entry{Kind: ledger.RecipientApplied}))
 				}
 				return db.Revoke(ctx)
 			})
-			if when == "after" {
+			if when == dbtest.After {
 				revocations++
 			}
-			if done := when == "after"; told != done || done && err != nil || !done && !models.IsKind(err, models.Unavailable) {
+			if done := when == dbtest.After; told != done || done && err != nil || !done && !models.IsKind(err, models.Unavailable) {
 				t.Errorf("cut %s, entry %v: %v, told %v", when, entry, err, told)
 			}
 			if n, err := db.RevocationCounter(t.Context()); err != nil || n != revocations {
@@ -184,7 +72,7 @@ func TestUnknownCommitStops(t *testing.T) {
 	db, c, fatal := cuttable(t)
 	db.settleFor = 300 * time.Millisecond
 	err := db.Update(t.Context(), func(ctx context.Context) error {
-		c.arm("after", true)
+		c.Arm(dbtest.After, 0, true)
 		return db.Append(ctx, &ledger.Entry{Kind: ledger.RecipientApplied})
 	})
 	if !models.IsKind(err, models.Unavailable) {

@@ -33,6 +33,7 @@ const (
 
 	connectTimeout     = 10 * time.Second
 	transactionTimeout = 60 * time.Second
+	restedAfter        = 20 * time.Millisecond
 	connIdle           = 5 * time.Minute
 	connLife           = time.Hour // connections move on after a failover or a new certificate
 	oldestPostgres     = 140000    // server_version_num
@@ -79,7 +80,7 @@ func (db *DB) openPool(idleInTransaction string, conns int, more ...string) (*go
 	if len(more) > 0 { // for reading, a standby will do
 		cfg.ValidateConnect = nil
 	}
-	raw := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(keepCommitsSafe))
+	raw := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(keepCommitsSafe), stdlib.OptionShouldPing(rested))
 	raw.SetMaxOpenConns(conns)
 	raw.SetMaxIdleConns(conns)
 	raw.SetConnMaxIdleTime(connIdle)
@@ -92,6 +93,11 @@ func (db *DB) openPool(idleInTransaction string, conns int, more ...string) (*go
 	}
 	return pool, nil
 }
+
+// rested asks for a look at a connection that nobody used for a while: after a
+// restart of PostgreSQL all that stand ready are dead, and a request that comes
+// after it must not fail for that. Under load it costs nothing.
+func rested(_ context.Context, p stdlib.ShouldPingParams) bool { return p.IdleDuration > restedAfter }
 
 // patientPool has connections without time limits, for migrations.
 func (db *DB) patientPool() (*sql.DB, error) {

@@ -40,6 +40,11 @@ install_tools() {
 	}
 	# An S3 server with a folder backend (about two minutes to build).
 	[ -x "$tools/bin/versitygw" ] || GOBIN=$tools/bin go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+	# A proxy that spoils connections; 2.5.0 is the newest release that resolves.
+	[ -x "$tools/bin/toxiproxy-server" ] || {
+		GOBIN=$tools/bin go install github.com/Shopify/toxiproxy/v2/cmd/server@v2.5.0
+		mv "$tools/bin/server" "$tools/bin/toxiproxy-server"
+	}
 	[ -d "$tools/node_modules/age-encryption" ] ||
 		npm install --silent --no-audit --no-fund --prefix "$tools" age-encryption@0.3.1
 }

@@ -1,0 +1,184 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"teikyo/database/dbtest"
+	"teikyo/storage/s3/s3test"
+)
+
+// faultFor is how long a fault lasts, unless what it struck ends before.
+const faultFor = 1200 * time.Millisecond
+
+// withstand lets something bad happen to each of some attempts, lifts it while the
+// attempt still tries or has given up, and then wants everything in order: the
+// attempt done, with the same command where it failed, every invariant held, and
+// the server never gone.
+func (s *survivors) withstand(name string, strike, lift func(), kinds ...func() attempt) {
+	s.t.Helper()
+	for _, kind := range kinds {
+		a := kind()
+		began := time.Now()
+		strike()
+		type answer struct {
+			code int
+			out  string
+		}
+		answers := make(chan answer, 1)
+		go func() {
+			code, out := a.run()
+			answers <- answer{code, out}
+		}()
+		var got *answer
+		select {
+		case <-time.After(faultFor):
+		case early := <-answers:
+			got = &early
+		}
+		lift()
+		if got == nil {
+			select {
+			case late := <-answers:
+				got = &late
+			case <-time.After(2 * time.Minute):
+				s.t.Fatalf("%s of %s: it hangs", name, a.name)
+			}
+		}
+		select {
+		case err := <-s.server.ended:
+			s.t.Fatalf("%s of %s: the server ended with %v\n%s", name, a.name, err, tail(s.server.said(), 4<<10))
+		default:
+		}
+		s.until("the server is ready", func() bool { return isReady(s.t.Context(), s.door.leadsTo()) })
+		a.finish(got.code, got.out)
+		s.t.Logf("%s, %s: exit %d, %v", name, a.name, got.code, time.Since(began).Round(10*time.Millisecond))
+	}
+	s.check()
+}
+
+// begun has one of everything, unharmed, to begin with.
+func (s *survivors) begun() *survivors {
+	s.t.Helper()
+	for i := range 3 {
+		a := s.attempt(i)
+		code, out := a.run()
+		a.finish(code, out)
+	}
+	return s
+}
+
+// newPlagued is a cluster whose server reaches everything through Toxiproxy.
+func newPlagued(t *testing.T) (*survivors, *toxiproxy) {
+	t.Helper()
+	toxi := newToxiproxy(t)
+	postgres, store := dbtest.OwnCluster(t), s3test.Start(t)
+	c := newStoppedCluster(t, postgres.Database(t), store)
+	c.configure(reach{
+		database: postgres.Through(toxi.before("database", postgres.Address()), databaseName(c.database)),
+		objects:  toxi.before("objects", store.Address), second: toxi.before("second", store.Address),
+	})
+	c.people()
+	return newSurvivors(c.premises()).begun(), toxi
+}
+
+// Between the server and its object store everything that a network can do is
+// done to registrations, approvals and downloads.
+func TestPlagueBeforeTheStore(t *testing.T) {
+	t.Parallel()
+	s, toxi := newPlagued(t)
+	for _, p := range plagues(200_000, 100_000) {
+		s.withstand("objects "+p.name, func() { p.strike(toxi, "objects") }, toxi.heal, s.registering, s.approving, s.downloading)
+	}
+	s.everythingOpens()
+}
+
+// The same between the server and its database.
+func TestPlagueBeforeTheDatabase(t *testing.T) {
+	t.Parallel()
+	s, toxi := newPlagued(t)
+	for _, p := range plagues(4_000, 4_000) {
+		s.withstand("database "+p.name, func() { p.strike(toxi, "database") }, toxi.heal, s.registering, s.approving, s.downloading)
+	}
+	s.everythingOpens()
+}
+
+// The same between the server and the second place, where every checkpoint goes
+// before a byte of data leaves.
+func TestPlagueBeforeTheSecondPlace(t *testing.T) {
+	t.Parallel()
+	s, toxi := newPlagued(t)
+	for _, p := range plagues(2_000, 2_000) {
+		s.withstand("second place "+p.name, func() { p.strike(toxi, "second") }, toxi.heal, s.approving, s.downloading)
+	}
+	s.everythingOpens()
+}
+
+// A store answers what it should not, to everything, for a while: nothing wrong is
+// taken, nothing wrong is given, and afterwards all is well.
+func TestStoreThatAnswersWrongly(t *testing.T) {
+	t.Parallel()
+	store := s3test.Start(t)
+	gate := store.Gate(t)
+	c := newStoppedCluster(t, dbtest.Postgres(t), store)
+	c.configure(reach{objects: gate.Address})
+	c.people()
+	s := newSurvivors(c.premises()).begun()
+	for name, hook := range map[string]s3test.Hook{
+		"503": s3test.Answer(http.StatusServiceUnavailable, "SlowDown"), "500": s3test.Answer(http.StatusInternalServerError, "InternalError"),
+		"403": s3test.Answer(http.StatusForbidden, "AccessDenied"), "wrong bytes": s3test.WrongBytes,
+		"short bytes": s3test.ShortBytes, "lost answer": s3test.LostAnswer,
+	} {
+		s.honest = map[string]int{"wrong bytes": 7}[name] // who fetches notices
+		s.withstand(name, func() { gate.Set(hook) }, func() { gate.Set(nil) }, s.registering, s.approving, s.downloading)
+	}
+	s.everythingOpens()
+}
+
+// PostgreSQL dies and comes back, as at a failover, in the middle of everything.
+func TestDatabaseRestarts(t *testing.T) {
+	t.Parallel()
+	postgres := dbtest.OwnCluster(t)
+	c := newStoppedCluster(t, postgres.Database(t), s3test.Start(t))
+	c.configure(reach{})
+	c.people()
+	s := newSurvivors(c.premises()).begun()
+	for _, moment := range []time.Duration{0, 20 * time.Millisecond, 60 * time.Millisecond} {
+		stopped := make(chan struct{})
+		s.withstand(fmt.Sprintf("stop after %v", moment), func() {
+			time.AfterFunc(moment, func() { postgres.Stop(t); stopped <- struct{}{} })
+		}, func() { <-stopped; postgres.Start(t) }, s.registering, s.approving, s.downloading)
+	}
+	s.everythingOpens()
+}
+
+// The connection breaks at any COMMIT of registrations, approvals and downloads,
+// before it or after it: what came of it is found out.
+func TestCommitsOfUnknownOutcome(t *testing.T) {
+	t.Parallel()
+	postgres := dbtest.OwnCluster(t)
+	cutter := dbtest.NewCutter(t, postgres.Address())
+	c := newStoppedCluster(t, postgres.Database(t), s3test.Start(t))
+	c.configure(reach{database: postgres.Through(cutter.Address(), databaseName(c.database))})
+	c.people()
+	s := newSurvivors(c.premises()).begun()
+	struck := 0
+	for skip := range 5 {
+		for _, when := range []dbtest.When{dbtest.Before, dbtest.After} {
+			s.withstand(fmt.Sprintf("commit %d, cut %s", skip, when), func() { cutter.Arm(when, skip, false) }, func() {
+				if cutter.HasCut() {
+					struck++
+				}
+				cutter.Arm("", 0, false)
+			}, s.registering, s.approving, s.downloading)
+		}
+	}
+	if struck < 12 {
+		t.Errorf("only %d commits were cut", struck)
+	}
+	s.everythingOpens()
+}
