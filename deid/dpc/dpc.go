@@ -200,14 +200,16 @@ func (g *grammar) Match(l *records.Line) records.Match {
 	case form1:
 		return records.Match{Record: form1Record(string(row[5]))}
 	case fileD:
-		return records.Match{Record: layouts()[kind+wide(len(row) >= 30)]}
+		return records.Match{Record: layouts()[kind+age(len(row))]}
 	}
 	return records.Match{Record: layouts()[kind]}
 }
 
-func wide(is bool) string {
-	if is {
-		return "-wide"
+// age tells the D file of 29 columns, which has no column 14, from that of 30 or
+// 31.
+func age(width int) string {
+	if width < 30 {
+		return "-old"
 	}
 	return ""
 }

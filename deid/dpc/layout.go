@@ -28,9 +28,9 @@ var layouts = sync.OnceValue(func() map[string]*records.Record {
 		fileF: table(fileF, 17, map[int]records.Field{
 			8: of(records.Prose, "病院点数マスタコード"), 11: of(records.Prose, "診療明細名称"), 18: of(records.Month, "診療年月"),
 		}),
-		fileE:           table(fileE, 25, services(0)),
-		fileD:           table(fileD, 29, withGroup(services(-1), 25)),
-		fileD + "-wide": table(fileD, 30, withGroup(services(0), 26)),
+		fileE:          table(fileE, 25, services(0)),
+		fileD:          table(fileD, 30, withGroup(services(0), 26)),
+		fileD + "-old": table(fileD+"-old", 29, withGroup(services(-1), 25)),
 		fileH: {ID: fileH, Base: 1, Rest: records.Open, Fields: map[int]records.Field{
 			0: of(records.Facility, "施設コード"), 1: of(records.Prose, "病棟コード"), 2: patient(), 3: of(records.Day, "退院年月日"),
 			4: of(records.Day, "入院年月日"), 5: of(records.Day, "実施年月日"), 6: of(records.Code, "項目セット"),

@@ -31,8 +31,8 @@ const inner = 2
 var (
 	dataType   = regexp.MustCompile(`^[0-9A-Z]{3}$`)
 	exchangeID = regexp.MustCompile(`^[0-9A-Z]{4}$`)
-	yearMonth  = regexp.MustCompile(`^(19|20)\d{2}(0[1-9]|1[0-2])$`)
-	provider   = regexp.MustCompile(`^([0-9A-Z]{10}|[a-z2-7]{8,26}|)$`) // a pseudonym, or nothing, after a transformation
+	yearMonth  = regexp.MustCompile(`^(19|20)\d{2}(0[1-9]|1[0-2])?$`)  // the year alone after a transformation
+	provider   = regexp.MustCompile(`^([0-9A-Z]{10}|[a-z2-7]{8,26})$`) // or a pseudonym
 	number     = regexp.MustCompile(`^\d{1,9}$`)
 	statement  = regexp.MustCompile(`^713[1-9]$`) // 様式第二 to 様式第十
 )
@@ -98,7 +98,7 @@ func (grammar) Match(l *records.Line) records.Match {
 	}
 	id, kind := field(inner), field(inner+1)
 	if statement.MatchString(id) {
-		if len(kind) == 2 && yearMonth.MatchString(field(inner+2)) && provider.MatchString(field(inner+3)) {
+		if len(kind) == 2 && yearMonth.MatchString(field(inner+2)) && (field(inner+3) == "" || provider.MatchString(field(inner+3))) {
 			if kind == "01" {
 				return records.Match{Record: all["basic"], Shift: inner}
 			}

@@ -98,7 +98,7 @@ func (k *checker) line(grammar Grammar, l *Line) {
 // keeps: the profile says that records of this id are to be kept.
 func (k *checker) keeps(r *Record) bool {
 	rule, ok := k.profile.Rule(k.format.Key, r.ID)
-	return ok && (rule.Action == profile.Keep || rule.Action == profile.Scan)
+	return ok && keeps(rule)
 }
 
 func (k *checker) unknown(l *Line, m Match) {
@@ -226,6 +226,11 @@ func (k *checker) look(f *seenField, text []byte, line int64) {
 	if f.Kind == Open && rule.Action == profile.Keep && !k.named(f) {
 		rule = kind.fallback(k.profile)
 	}
+	if keeps(rule) && !kind.fits(text) && (kind != Code || !k.named(f)) {
+		f.scan.Text(text, line)
+		k.left(f, profile.Rule{Action: profile.Empty}, "unexpected-text", "%d values are words where a code, number or date is to stand", line)
+		return
+	}
 	switch kind {
 	case Known, Facility:
 		if f.OneDigit && len(text) <= 1 {
@@ -255,7 +260,7 @@ func (k *checker) named(f *seenField) bool {
 
 // left notes a value that the profile takes out and that is still there.
 func (k *checker) left(f *seenField, rule profile.Rule, name, what string, line int64) {
-	if rule.Action == profile.Keep || rule.Action == profile.Scan {
+	if keeps(rule) {
 		return
 	}
 	k.tallies.add(name, f.where(), line, func() tally { return tally{block: true, what: what, advice: applyAdvice} })
@@ -343,10 +348,6 @@ func (k *checker) insurer(f *seenField, rule profile.Rule, text []byte, line int
 func (k *checker) code(f *seenField, rule profile.Rule, text []byte, line int64) {
 	f.scan.Value(text, line)
 	switch rule.Action {
-	case profile.Keep:
-		if hasWords(text) && !k.named(f) {
-			k.left(f, profile.Rule{Action: profile.Empty}, "unexpected-text", "%d values are words where a code or number is to stand", line)
-		}
 	case profile.TopCode:
 		k.folded = recognise.Fold(k.folded[:0], text)
 		limit := pick(rule.Cap > 0, rule.Cap, k.profile.AgeCap)

@@ -72,6 +72,11 @@ func ruleOf(p *profile.Profile, format string, f Field) profile.Rule {
 	return f.Kind.fallback(p)
 }
 
+// keeps: values stay as they are.
+func keeps(r profile.Rule) bool {
+	return r.Action == profile.Keep || r.Action == profile.Scan || r.Action == ""
+}
+
 // kindOf is how scan looks at the field.
 func (f Field) kindOf(r profile.Rule) scan.Kind {
 	k := scan.Kind{Class: f.class(), Known: true, Title: f.Title, Fallback: r}
@@ -102,6 +107,36 @@ func shape(text []byte) Kind {
 		return Day
 	}
 	return Code
+}
+
+// fits reports whether a value that stays can stand in a field of this kind: a
+// name in the place of a date is none.
+func (k Kind) fits(text []byte) bool {
+	switch k {
+	case Birth, Day, Month:
+		return fine(text) != notDate || numeral(text, 8)
+	case DayFlags:
+		return numeral(text, 3)
+	case Postal, InsurerNo:
+		return numeral(text, 8)
+	case Code:
+		return !hasWords(text)
+	}
+	return true
+}
+
+// numeral: digits of any width, at most so many, with dashes and spaces.
+func numeral(text []byte, most int) bool {
+	n := 0
+	for _, c := range recognise.Fold(nil, text) {
+		switch {
+		case c >= '0' && c <= '9':
+			n++
+		case c != '-' && c != ' ':
+			return false
+		}
+	}
+	return n <= most
 }
 
 // hasWords: letters beyond ASCII, or two words of ASCII; codes have neither.

@@ -111,7 +111,7 @@ func parens(name string) string {
 
 func (k *changer) keeps(r *Record) bool {
 	rule, ok := k.profile.Rule(k.format.Key, r.ID)
-	return ok && (rule.Action == profile.Keep || rule.Action == profile.Scan)
+	return ok && keeps(rule)
 }
 
 // doubtful leaves a record out where its layout or the profile says so, and
@@ -213,11 +213,11 @@ func (k *changer) change(f *changedField, text []byte) []byte {
 	switch {
 	case f.OneDigit && len(text) <= 1:
 		return text
-	case f.Kind == Facility && len(bytes.Trim(text, "0")) == 0:
-		return text // 0 stands for none
+	case zeros(f.Kind) && len(bytes.Trim(text, "0")) == 0:
+		return text // none, or not known
 	case f.Kind == Open && !f.named:
 		to = k.shaped(f, shape(text))
-	case f.Kind == Code && !f.named && hasWords(text):
+	case keeps(f.change.Rule) && !f.Kind.fits(text) && (f.Kind != Code || !f.named):
 		to = k.shaped(f, Prose)
 	case f.Kind == Postal && keepsPostal(text):
 		return text
@@ -226,6 +226,9 @@ func (k *changer) change(f *changedField, text []byte) []byte {
 	}
 	return to.Value(text)
 }
+
+// zeros: kinds whose zeros stand for none or not known (DOMAIN.md 3.2, 3.3).
+func zeros(k Kind) bool { return k == Facility || k == Birth || k == Day || k == Month }
 
 // keepsPostal: what stands for unknown and for abroad (DOMAIN.md 3.2).
 func keepsPostal(text []byte) bool { return string(text) == "0000000" || string(text) == "9999999" }

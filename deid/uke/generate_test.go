@@ -4,11 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
-	"testing"
 
-	"golang.org/x/text/encoding/japanese"
-
-	"teikyo/deid/recognise"
+	"teikyo/deid/records/recordstest"
 )
 
 // claims makes claims after DOMAIN.md 3.1.
@@ -54,11 +51,8 @@ func (c *claims) facility() []string {
 	if c.raw {
 		return strings.Split("IR,1,13,1,1234567,,厚生労働病院,"+c.month(2026, 10)+",00,03-1234-5678", ",")
 	}
-	return []string{"IR", "1", "13", "1", pseudonym("facility"), "", "", c.month(2026, 10), "00", ""}
+	return []string{"IR", "1", "13", "1", recordstest.Pseudonym("facility"), "", "", c.month(2026, 10), "00", ""}
 }
-
-// pseudonym is what rekey makes of a value.
-func pseudonym(of string) string { return recognise.Pseudonym([]byte(fmt.Sprintf("%-32s", of)), 20) }
 
 func (c *claims) month(year, month int) string {
 	if c.era {
@@ -91,7 +85,7 @@ func (c *claims) birth() string {
 func (c *claims) receipt(i int) [][]string {
 	re := make([]string, 38)
 	copy(re, []string{"RE", fmt.Sprint(i + 1), "1112", c.month(2026, 9), c.only("山田　" + c.pick("太郎", "花子", "髙志")), c.pick("1", "2"), c.birth()})
-	re[8], re[13], re[36] = c.day(2026, 9, 3), pseudonym(fmt.Sprint("chart", i)), c.only("ヤマダ　タロウ")
+	re[8], re[13], re[36] = c.day(2026, 9, 3), recordstest.Pseudonym(fmt.Sprint("chart", i)), c.only("ヤマダ　タロウ")
 	if c.raw {
 		re[13], re[18], re[20] = fmt.Sprintf("%08d", 70000+i), fmt.Sprintf("1%029d", i), "内科外来１番"
 	}
@@ -114,24 +108,4 @@ func (c *claims) receipt(i int) [][]string {
 		out = append(out, []string{"CO", "99", "1", "810000001", "山田太郎様は昭和５５年３月２日生まれ"}, []string{"SJ", "01", "８月３日転倒、次男が同乗"})
 	}
 	return out
-}
-
-// cp932 encodes lines as real files are, with the end-of-file mark that some
-// have.
-func cp932(t testing.TB, lines [][]string) string {
-	t.Helper()
-	out, err := japanese.ShiftJIS.NewEncoder().String(text(lines))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
-func text(lines [][]string) string {
-	var b strings.Builder
-	for _, l := range lines {
-		b.WriteString(strings.Join(l, ","))
-		b.WriteString("\r\n")
-	}
-	return b.String()
 }

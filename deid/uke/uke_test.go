@@ -1,9 +1,6 @@
 package uke_test
 
 import (
-	"bytes"
-	"context"
-	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -14,69 +11,12 @@ import (
 	"golang.org/x/text/encoding/japanese"
 
 	"teikyo/deid"
-	"teikyo/deid/change"
 	"teikyo/deid/profile"
-	"teikyo/deid/source"
+	"teikyo/deid/records/recordstest"
 	"teikyo/deid/uke"
-	"teikyo/models"
 )
 
-func shipped(t testing.TB, name string) *profile.Profile {
-	t.Helper()
-	p, err := profile.Shipped(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
 func seeded() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
-
-func check(t testing.TB, contents string, p *profile.Profile) deid.Report {
-	t.Helper()
-	r, err := deid.Check(t.Context(), "claims.txt", strings.NewReader(contents), p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-// found are the rules and places of the findings that block.
-func found(r deid.Report) []string {
-	var out []string
-	for _, f := range r.Blocking() {
-		out = append(out, f.Rule+" "+f.Location)
-	}
-	return out
-}
-
-type keys struct{}
-
-func (keys) Key(_ context.Context, domain string) ([]byte, error) {
-	sum := sha256.Sum256([]byte(domain))
-	return sum[:], nil
-}
-
-type objections map[string]bool
-
-func (o objections) Left(_ context.Context, key []byte) bool { return o[string(key)] }
-
-func transform(t testing.TB, contents string, p *profile.Profile, o change.Objections) (string, change.Changes) {
-	t.Helper()
-	changer, err := change.New(t.Context(), p, keys{}, o, "release-1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	in, err := source.Of("claims.txt", strings.NewReader(contents), nil, source.Limits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out bytes.Buffer
-	if err := uke.Format().Transform(t.Context(), in, &out, changer); err != nil {
-		t.Fatal(err)
-	}
-	return out.String(), changer.Report()
-}
 
 // TestCleanClaims: what the profile leaves passes, in both forms of dates, as
 // CP932 and UTF-8, sent and returned.
@@ -85,8 +25,8 @@ func TestCleanClaims(t *testing.T) {
 	for _, c := range []claims{{}, {era: true}, {returned: true}} {
 		c.rand, c.receipts = seeded(), 200
 		lines := c.lines()
-		for name, contents := range map[string]string{"CP932": cp932(t, lines), "UTF-8": "\xEF\xBB\xBF" + text(lines)} {
-			r := check(t, contents, shipped(t, profile.JPPolicy))
+		for name, contents := range map[string]string{"CP932": recordstest.CP932(t, recordstest.Text(lines, ",")), "UTF-8": "\xEF\xBB\xBF" + recordstest.Text(lines, ",")} {
+			r := recordstest.Check(t, contents, recordstest.Shipped(t, profile.JPPolicy))
 			if r.Format != "UKE" || r.Verdict != deid.VerdictPass {
 				t.Errorf("%s, era %v, returned %v: %s %s\n%s", name, c.era, c.returned, r.Format, r.Verdict, r.Text())
 			}
@@ -149,9 +89,9 @@ func TestTraps(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := claims{rand: seeded(), receipts: 200, trap: c.trap}
-			r := check(t, cp932(t, g.lines()), shipped(t, profile.JPPolicy))
-			if c.want, _, _ = strings.Cut(c.want, " line"); !slices.ContainsFunc(found(r), func(f string) bool { return strings.HasPrefix(f, c.want) }) {
-				t.Errorf("found %q, want %q\n%s", found(r), c.want, r.Text())
+			r := recordstest.Check(t, recordstest.CP932(t, recordstest.Text(g.lines(), ",")), recordstest.Shipped(t, profile.JPPolicy))
+			if c.want, _, _ = strings.Cut(c.want, " line"); !recordstest.Has(recordstest.Found(r), c.want) {
+				t.Errorf("found %q, want %q\n%s", recordstest.Found(r), c.want, r.Text())
 			}
 			if !strings.Contains(r.Text(), " 2 ") && !strings.Contains(r.Text(), ": 2 ") {
 				t.Errorf("the two traps are not counted:\n%s", r.Text())
@@ -172,13 +112,13 @@ func TestTransform(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, era %v, returned %v", name, c.era, c.returned), func(t *testing.T) {
 				t.Parallel()
 				c.rand, c.receipts, c.raw = seeded(), 100, true
-				raw := cp932(t, c.lines())
-				p := shipped(t, name)
-				if r := check(t, raw, p); r.Verdict != deid.VerdictBlock || len(r.Blocking()) < 15 {
+				raw := recordstest.CP932(t, recordstest.Text(c.lines(), ","))
+				p := recordstest.Shipped(t, name)
+				if r := recordstest.Check(t, raw, p); r.Verdict != deid.VerdictBlock || len(r.Blocking()) < 15 {
 					t.Errorf("the raw file has %d findings, verdict %s", len(r.Blocking()), r.Verdict)
 				}
-				out, changes := transform(t, raw, p, nil)
-				if r := check(t, out, p); len(r.Blocking()) > 0 {
+				out, changes := recordstest.Transform(t, uke.Format(), raw, p, nil)
+				if r := recordstest.Check(t, out, p); len(r.Blocking()) > 0 {
 					t.Errorf("the output does not pass:\n%s", r.Text())
 				}
 				if strings.Count(out, "\r\n") != strings.Count(raw, "\r\n") || strings.Count(out, ",") != strings.Count(raw, ",") {
@@ -187,7 +127,7 @@ func TestTransform(t *testing.T) {
 				if changes.Rows != 100 || changes.Suppressed != 0 {
 					t.Errorf("changes: %+v", changes)
 				}
-				again, _ := transform(t, raw, p, nil)
+				again, _ := recordstest.Transform(t, uke.Format(), raw, p, nil)
 				if again != out {
 					t.Error("two runs differ")
 				}
@@ -201,7 +141,7 @@ func TestFieldsStay(t *testing.T) {
 	t.Parallel()
 	g := claims{rand: seeded(), receipts: 50, raw: true}
 	before := g.lines()
-	out, _ := transform(t, cp932(t, before), shipped(t, profile.JPPolicy), nil)
+	out, _ := recordstest.Transform(t, uke.Format(), recordstest.CP932(t, recordstest.Text(before, ",")), recordstest.Shipped(t, profile.JPPolicy), nil)
 	after := strings.Split(out, "\r\n")
 	gone := map[string][]int{
 		"IR": {4, 6, 9}, "RE": {4, 6, 13, 18, 20, 36}, "HO": {2, 3, 10}, "KO": {2}, "SN": {4, 5, 6, 7}, "SY": {5, 7}, "IY": {8}, "TO": {10},
@@ -233,12 +173,12 @@ func TestCharactersOutsideJIS(t *testing.T) {
 	line := func(name, chart string) string {
 		return "IR,1,13,1,1234567,,,202610,00,\r\nRE,1,1112,202609,,1,19800302,,,,,,," + chart + "\r\nSY,0000999,20260820,1,," + name + ",01,\r\n"
 	}
-	out, _ := transform(t, line(name, "00071234"), p, nil)
+	out, _ := recordstest.Transform(t, uke.Format(), line(name, "00071234"), p, nil)
 	if !strings.Contains(out, "SY,0000999,20260820,1,,"+name+",01,\r\n") {
 		t.Errorf("the line came out as %x", out)
 	}
-	r := check(t, out, p)
-	if len(r.Blocking()) > 0 || !slices.ContainsFunc(r.Warnings(), func(f models.Finding) bool { return f.Rule == "private-characters" }) {
+	r := recordstest.Check(t, out, p)
+	if len(r.Blocking()) > 0 || !recordstest.Warned(r, "private-characters") {
 		t.Errorf("gate:\n%s", r.Text())
 	}
 }
@@ -255,19 +195,11 @@ func TestInvalidBytes(t *testing.T) {
 		"half a character": "\x93\x9C\x94\x41\x95", "not assigned": "\x93\x9C\x85\x9F", "no lead byte": "\x93\x9C\xFF",
 	} {
 		contents := strings.Replace(good, ",01,\r\n", ",01,"+bad+"\r\n", 1)
-		r := check(t, contents, shipped(t, profile.JPPolicy))
-		if !slices.ContainsFunc(found(r), func(f string) bool { return strings.HasPrefix(f, "invalid-text line 3, column 3") }) {
-			t.Errorf("%s: found %q", name, found(r))
+		r := recordstest.Check(t, contents, recordstest.Shipped(t, profile.JPPolicy))
+		if !recordstest.Has(recordstest.Found(r), "invalid-text line 3, column 3") {
+			t.Errorf("%s: found %q", name, recordstest.Found(r))
 		}
-		changer, err := change.New(t.Context(), shipped(t, profile.JPPolicy), keys{}, nil, "d")
-		if err != nil {
-			t.Fatal(err)
-		}
-		in, err := source.Of("x", strings.NewReader(contents), nil, source.Limits{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := uke.Format().Transform(t.Context(), in, &bytes.Buffer{}, changer); err == nil || !strings.Contains(err.Error(), "line 3, column 3") {
+		if _, _, err := recordstest.Try(t, uke.Format(), contents, recordstest.Shipped(t, profile.JPPolicy), nil); err == nil || !strings.Contains(err.Error(), "line 3, column 3") {
 			t.Errorf("%s: transform: %v", name, err)
 		}
 	}
@@ -280,12 +212,12 @@ func TestOldPeople(t *testing.T) {
 		"19300115": "193609", "2130115": "31109", "19350930": "193609", "19351001": "193510", "19361001": "193610", "1450115": "31109",
 	} {
 		raw := "IR,1,13,1,,,,202610,00,\r\nRE,1,1112,202609,,1," + in + "\r\n"
-		out, _ := transform(t, raw, shipped(t, profile.JPPolicy), nil)
+		out, _ := recordstest.Transform(t, uke.Format(), raw, recordstest.Shipped(t, profile.JPPolicy), nil)
 		if got := strings.TrimSpace(out[strings.LastIndex(out, ",")+1:]); got != want {
 			t.Errorf("born %s: %s, want %s", in, got, want)
 		}
-		r := check(t, strings.Replace(raw, in, in[:len(in)-2], 1), shipped(t, profile.JPPolicy))
-		warned := slices.ContainsFunc(r.Warnings(), func(f models.Finding) bool { return f.Rule == "age-over-cap" })
+		r := recordstest.Check(t, strings.Replace(raw, in, in[:len(in)-2], 1), recordstest.Shipped(t, profile.JPPolicy))
+		warned := recordstest.Warned(r, "age-over-cap")
 		if old := in < "19351001" && len(in) == 8 || in[0] < '3' && len(in) == 7; warned != old {
 			t.Errorf("born %s: warned %v", in, warned)
 		}
@@ -297,7 +229,7 @@ func TestObjections(t *testing.T) {
 	t.Parallel()
 	g := claims{rand: seeded(), receipts: 10, raw: true}
 	lines := g.lines()
-	out, changes := transform(t, cp932(t, lines), shipped(t, profile.JPPolicy), objections{"00070003": true, "00070009": true})
+	out, changes := recordstest.Transform(t, uke.Format(), recordstest.CP932(t, recordstest.Text(lines, ",")), recordstest.Shipped(t, profile.JPPolicy), recordstest.Objections{"00070003": true, "00070009": true})
 	if changes.Rows != 10 || changes.Suppressed != 2 {
 		t.Errorf("changes: %+v", changes)
 	}
@@ -314,17 +246,17 @@ func TestRealSample(t *testing.T) {
 	if err != nil {
 		t.Skipf("the folder of shared data is not here: %v", err)
 	}
-	p := shipped(t, profile.JPPolicy)
-	r := check(t, string(raw), p)
+	p := recordstest.Shipped(t, profile.JPPolicy)
+	r := recordstest.Check(t, string(raw), p)
 	for _, want := range []string{
 		"IR.6", "IR.9", "RE.4", "RE.6", "RE.13", "RR.5", "RR.12", "RR.13", "RR.14", "RR.15", "SY.8", "SY.9",
 	} {
-		if !slices.ContainsFunc(found(r), func(f string) bool { return strings.Contains(f, "field "+want+" ") }) {
-			t.Errorf("%s was not found; found %q", want, found(r))
+		if !slices.ContainsFunc(recordstest.Found(r), func(f string) bool { return strings.Contains(f, "field "+want+" ") }) {
+			t.Errorf("%s was not found; found %q", want, recordstest.Found(r))
 		}
 	}
-	out, _ := transform(t, string(raw), p, nil)
-	if r := check(t, out, p); len(r.Blocking()) > 0 {
+	out, _ := recordstest.Transform(t, uke.Format(), string(raw), p, nil)
+	if r := recordstest.Check(t, out, p); len(r.Blocking()) > 0 {
 		t.Errorf("the output does not pass:\n%s\n%s", out, r.Text())
 	}
 	for _, gone := range []string{"労働", "ロウドウ", "霞ヶ関", "千代田", "右上腕", "A123-456", "厚生労働病院", "03-1234-5678", "13101123456789", "3560202"} {
@@ -338,12 +270,21 @@ func TestRealSample(t *testing.T) {
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	contents := "UK,2,13,3,1234567,,name,202201,0117,00\r\nIR,2,13,3,1234567,,name,202201,00,\r\nRE,1,3112,202112,x,1,19800302\r\n"
-	r := check(t, contents, shipped(t, profile.JPPolicy))
-	if r.Format != "UKE" || !slices.Contains(found(r), "unverified-layout ") {
-		t.Errorf("%s: %q", r.Format, found(r))
+	r := recordstest.Check(t, contents, recordstest.Shipped(t, profile.JPPolicy))
+	if r.Format != "UKE" || !slices.Contains(recordstest.Found(r), "unverified-layout ") {
+		t.Errorf("%s: %q", r.Format, recordstest.Found(r))
 	}
 	later := "IR,2,13,1,,,,202201,00,\r\nRE,1,1112,202112,,1,198003\r\nIR,2,13,4,,,,202201,00,\r\n"
-	if r := check(t, later, shipped(t, profile.JPPolicy)); !slices.Contains(found(r), "doubtful-record record IR") {
-		t.Errorf("found %q", found(r))
+	if r := recordstest.Check(t, later, recordstest.Shipped(t, profile.JPPolicy)); !slices.Contains(recordstest.Found(r), "doubtful-record record IR") {
+		t.Errorf("found %q", recordstest.Found(r))
 	}
+}
+
+func FuzzUKE(f *testing.F) {
+	for _, c := range []claims{{raw: true}, {raw: true, era: true, returned: true}} {
+		c.rand, c.receipts = seeded(), 2
+		f.Add([]byte(recordstest.CP932(f, recordstest.Text(c.lines(), ","))))
+	}
+	f.Add([]byte("IR,1,13,1,1\r\nRE,1,1112,50809,\x93\r\n\x1A"))
+	f.Fuzz(func(t *testing.T, contents []byte) { recordstest.Fuzz(t, uke.Format(), contents) })
 }

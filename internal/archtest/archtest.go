@@ -65,6 +65,7 @@ var rows = map[string][]string{
 	"deid/program":               {},
 	"deid/recognise":             {"models"},
 	"deid/records":               {"models", "deid/change", "deid/profile", "deid/recognise", "deid/scan", "deid/source"},
+	"deid/records/recordstest":   {"deid", "deid/change", "deid/profile", "deid/recognise", "deid/records", "deid/source"},
 	"deid/risk":                  {"models"},
 	"deid/scan":                  {"deid/profile", "deid/recognise", "deid/table"},
 	"deid/source":                {"models", "deid/table"},
