@@ -19,6 +19,7 @@ import (
 	"teikyo/events"
 	"teikyo/legacy"
 	"teikyo/provision"
+	"teikyo/rekey"
 	"teikyo/recipient"
 	"teikyo/report"
 	"teikyo/web"
@@ -34,6 +35,7 @@ type Config struct {
 	Links      *provision.Links
 	Events     *events.Feed
 	Webhooks   *events.Webhooks
+	Rekey      *rekey.Service
 	Reports    *report.Service
 	Disposals  *disposal.Service
 	Audit      *audit.Service

@@ -29,12 +29,14 @@ const (
 const idempotencyHeader = "Idempotency-Key"
 
 // ownKeys are the operations that look after the key themselves: they find an
-// interrupted draft again, which may have changed since.
-var ownKeys = []string{"dataset-create", "version-create"}
+// interrupted draft again, which may have changed since. People who objected can
+// be added again and again as it is, and the hash of such a request, which would
+// be kept, could be tried with every chart number there is.
+var ownKeys = []string{"dataset-create", "version-create", "objection-add"}
 
 // secretAnswers are the operations whose answer shows a secret this once. It is
 // never kept: a repetition is told that the work is done.
-var secretAnswers = []string{"invite-user", "reset-user", "create-token", "link-create", "webhook-add", "webhook-rotate"}
+var secretAnswers = []string{"invite-user", "reset-user", "create-token", "link-create", "webhook-add", "webhook-rotate", "deid-bundle"}
 
 // onceOnly makes a POST of signed-in people heed an Idempotency-Key. The other
 // methods may be repeated as they are.

@@ -19,6 +19,7 @@ func (a *api) routes() {
 	a.ledgerRoutes()    // ledger.go: entries, proofs; /ledger/…, /.well-known/teikyo.json
 	a.eventRoutes()     // event.go: events
 	a.webhookRoutes()   // webhook.go: webhooks
+	a.rekeyRoutes()     // rekey.go: keys of domains, people who objected
 	a.clientRoutes()    // clients.go: /clients/, builds of the program
 	a.healthRoutes()    // health.go: /healthz, /readyz, version
 }

@@ -29,6 +29,7 @@ import (
 	"teikyo/legacy"
 	"teikyo/models"
 	"teikyo/provision"
+	"teikyo/rekey"
 	"teikyo/recipient"
 	"teikyo/report"
 )
@@ -71,6 +72,7 @@ type app struct {
 	links      *provision.Links
 	feed       *events.Feed
 	webhooks   *events.Webhooks
+	rekey      *rekey.Service
 	syslog     *events.Syslog // nil when none is configured
 	reports    *report.Service
 	disposals  *disposal.Service

@@ -17,5 +17,6 @@ func (c *cli) commands() []*cobra.Command {
 		c.auditCommand(),
 		c.disposalCommand(), c.retentionCommand(),
 		c.importCommand(),
+		c.deidCommand(), c.objectionCommand(),
 	}
 }

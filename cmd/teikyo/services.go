@@ -17,6 +17,7 @@ import (
 	"teikyo/legacy"
 	"teikyo/models"
 	"teikyo/provision"
+	"teikyo/rekey"
 	"teikyo/recipient"
 	"teikyo/report"
 	"teikyo/wording"
@@ -29,6 +30,9 @@ func (a *app) openServices(ctx context.Context) error {
 		Now: a.clock.Now, Rand: a.rand, OnSetupUsed: a.removeSetupCode,
 	}
 	a.openDatasets(ctx)
+	a.rekey = &rekey.Service{
+		Store: a.db, KEK: a.kek, Now: a.clock.Now, Rand: a.rand, Origin: func() string { return a.keys.Issuer().Origin },
+	}
 	a.recipients = &recipient.Service{
 		Store: a.db, People: a.access, KEK: a.kek, Issuer: a.issuer, Now: a.clock.Now, Rand: a.rand, Zone: a.zone,
 	}
@@ -78,7 +82,7 @@ func (a *app) openHandler(context.Context) error {
 	}
 	a.handler, err = handlers.New(handlers.Config{
 		Access: a.access, Datasets: a.datasets, Recipients: a.recipients, Provisions: a.provisions, Links: a.links,
-		Reports: a.reports, Audit: a.audit, Imports: a.imports, Events: a.feed, Webhooks: a.webhooks, Disposals: a.disposals,
+		Reports: a.reports, Audit: a.audit, Imports: a.imports, Events: a.feed, Webhooks: a.webhooks, Rekey: a.rekey, Disposals: a.disposals,
 		Ledger: a.db, Issuer: a, Health: a, Answers: a.db, Turns: a.db,
 		PublicURL: a.publicURL, TrustedProxies: proxies, Log: a.log, Now: a.clock.Now, Version: buildinfo.Version(),
 		Observe: a.metrics.observe, ClientsDir: a.cfg.ClientsDir,
