@@ -46,6 +46,9 @@ func (g Gate) Check(ctx context.Context, path string, contents io.Reader, p *Pro
 	r := Report{Path: path, Profile: p.Name, ProfileVersion: p.Version, ProfileHash: p.Hash}
 	r.take(c.Finish())
 	r.checkPath()
+	if p.Nothing {
+		r.block(RuleProfileNone, "", "the profile is "+p.Name+": nothing was looked for; ask for a waiver of this finding, or use "+ProfileJP)
+	}
 	r.close()
 	return r, nil
 }
@@ -64,7 +67,7 @@ func checkContents(ctx context.Context, in source.Source, c *scan.Collector) err
 	}
 	c.Shape.Format = f.Name()
 	if c.Profile().Nothing {
-		c.NotLookedAt("the contents: the profile is none")
+		c.NotLookedAt("the contents: the profile is " + c.Profile().Name)
 		return nil
 	}
 	c.ForFormat(FormatKey(f.Name()))
@@ -111,12 +114,9 @@ func (r *Report) warn(rule, location, msg string) {
 	r.Findings = append(r.Findings, models.Finding{ID: id, Location: location, Rule: rule, Msg: msg})
 }
 
-// close adds the finding of the profile none, joins findings of one rule at one
+// close joins findings of one rule at one
 // place, puts blocking ones first and derives the verdict.
 func (r *Report) close() {
-	if r.Profile == ProfileNone {
-		r.block(RuleProfileNone, "", "the profile is none: nothing was looked for; ask for a waiver of this finding, or use "+ProfileJP)
-	}
 	r.Findings = joinFindings(r.Findings)
 	slices.SortStableFunc(r.Findings, func(a, b models.Finding) int { return r.rank(a) - r.rank(b) })
 	r.Verdict = verdictOf(*r)
@@ -134,7 +134,9 @@ func joinFindings(all []models.Finding) []models.Finding {
 	var out []models.Finding
 	for _, f := range all {
 		if i, ok := at[f.ID]; ok {
-			out[i].Msg += ". Also: " + f.Msg
+			if out[i].Msg != f.Msg {
+				out[i].Msg += ". Also: " + f.Msg
+			}
 			continue
 		}
 		at[f.ID] = len(out)

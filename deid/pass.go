@@ -14,6 +14,7 @@ import (
 type Pass struct {
 	sha256  string
 	profile string
+	hash    string
 	verdict Verdict
 	waivers []string
 }
@@ -23,6 +24,10 @@ func (p Pass) SHA256() string { return p.sha256 }
 
 // Profile is the name of the profile that the contents were checked with.
 func (p Pass) Profile() string { return p.profile }
+
+// ProfileHash is the SHA-256, hex, of the profile's canonical document; empty in
+// reports of earlier versions.
+func (p Pass) ProfileHash() string { return p.hash }
 
 // Verdict is that of the report, not changed by waivers.
 func (p Pass) Verdict() Verdict { return p.verdict }
@@ -41,7 +46,7 @@ func NewPass(report Report, waivers []models.Waiver, sha256hex string, now time.
 	if err := checkReport(report, sha256hex); err != nil {
 		return Pass{}, err
 	}
-	pass := Pass{sha256: sha256hex, profile: report.Profile, verdict: report.Verdict}
+	pass := Pass{sha256: sha256hex, profile: report.Profile, hash: report.ProfileHash, verdict: report.Verdict}
 	var open []models.Finding
 	for _, f := range report.Blocking() {
 		at := slices.IndexFunc(waivers, func(w models.Waiver) bool { return waives(w, f, sha256hex, now) })
@@ -66,7 +71,7 @@ func checkReport(r Report, sha256hex string) error {
 	if r.SHA256 != sha256hex {
 		return models.Errorf(models.Conflict, "the gate report of %s is for other contents; check the file again", r.Path)
 	}
-	if _, err := ParseProfileName(r.Profile); err != nil || r.Profile == "" {
+	if _, err := ParseProfileName(r.Profile); err != nil && len(r.ProfileHash) != 64 || r.Profile == "" {
 		return models.Errorf(models.Invalid, "the gate report of %s names the unknown profile %q; check the file again",
 			r.Path, r.Profile)
 	}

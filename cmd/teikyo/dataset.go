@@ -2,20 +2,15 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"teikyo/client"
-	"teikyo/deid"
 	"teikyo/models"
 )
 
@@ -183,87 +178,4 @@ func remoteFiles(ctx context.Context, api *client.Client, id string, version int
 		}
 		q.Set("cursor", page.Next)
 	}
-}
-
-// The exit codes of dataset check that are no failure of the program.
-const (
-	exitBlocked  = 1
-	exitWarnings = 3
-)
-
-func (c *cli) datasetCheck() *cobra.Command {
-	var name string
-	cmd := &cobra.Command{
-		Use: "check FILE…", Short: "Let the de-identification gate look at files, offline",
-		Long: "Let the de-identification gate look at files, offline: exit 0 when they pass, 3 with warnings, 1 when a finding " +
-			"stops their registration.",
-		Args: minArgs(1, "FILE"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			profile, err := deid.ParseProfileName(name)
-			if err != nil {
-				return err
-			}
-			files, err := localFiles(args)
-			if err != nil {
-				return err
-			}
-			return c.checkFiles(cmd.Context(), files, profile)
-		},
-	}
-	cmd.Flags().StringVar(&name, "profile", "", "de-identification profile (default "+deid.ProfileJP+")")
-	return cmd
-}
-
-func (c *cli) checkFiles(ctx context.Context, files []localFile, profile *deid.Profile) error {
-	code := 0
-	documents := make([]json.RawMessage, 0, len(files))
-	for _, f := range files {
-		report, err := checkFile(ctx, f, profile)
-		if err != nil {
-			return err
-		}
-		switch {
-		case len(report.Blocking()) > 0:
-			code = exitBlocked
-		case len(report.Warnings()) > 0 && code == 0:
-			code = exitWarnings
-		}
-		if !c.json { // the verdict stands alone on its line, for scripts
-			fmt.Fprintf(c.out, "%s\n", report.Verdict)
-			if !c.quiet {
-				fmt.Fprintln(c.out, strings.TrimRight(printableLines(report.Text()), "\n")+"\n")
-			}
-			continue
-		}
-		document, err := report.JSON()
-		if err != nil {
-			return err
-		}
-		documents = append(documents, document)
-	}
-	if c.json {
-		c.printJSON(map[string]any{"exit": code, "files": documents})
-	}
-	if code != 0 {
-		return &exitWith{code: code}
-	}
-	return nil
-}
-
-func checkFile(ctx context.Context, f localFile, profile *deid.Profile) (deid.Report, error) {
-	file, err := os.Open(f.disk)
-	if err != nil {
-		return deid.Report{}, cannotRead(f.disk, err)
-	}
-	defer file.Close()
-	digest := sha256.New()
-	contents := io.TeeReader(file, digest)
-	report, err := deid.Check(ctx, f.path, contents, profile)
-	if err == nil {
-		_, err = io.Copy(io.Discard, contents)
-	}
-	if err != nil {
-		return deid.Report{}, cannotRead(f.disk, err)
-	}
-	return report.Bind(hex.EncodeToString(digest.Sum(nil))), nil
 }
