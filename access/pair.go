@@ -43,6 +43,13 @@ func (s *Service) mayConfirm(ctx context.Context, actor Actor, u models.User) (a
 	if !isOneOf(admins, actor.UserID) {
 		return false, models.Errorf(models.Denied, "your own account is not confirmed; ask another administrator to confirm it first (teikyo user confirm %s)", actor.UserID)
 	}
+	latched, err := s.Store.Latched(ctx)
+	if err != nil {
+		return false, err
+	}
+	if latched {
+		return s.mayConfirmLatched(ctx, actor.UserID, u, admins)
+	}
 	if !u.TouchedBy(actor.UserID) {
 		return s.standsForAnother(ctx, actor.UserID, u)
 	}
@@ -87,7 +94,7 @@ func isOneOf(users []models.User, id string) bool {
 // Pair says whether the requester and the approver are two independent people
 // (DESIGN decision 18). It is Denied when they are the same, when the approver
 // may not approve or is not confirmed, and, from three administrators on, when
-// their independence is not shown.
+// their independence is not shown although somebody could show it.
 func (s *Service) Pair(ctx context.Context, requesterID, approverID string) (models.Independence, error) {
 	if requesterID == approverID {
 		return "", models.Errorf(models.Denied, "nobody decides about what they asked for themselves; ask another person to decide")
@@ -111,7 +118,7 @@ func (s *Service) Pair(ctx context.Context, requesterID, approverID string) (mod
 		return models.IndependenceNotShown, nil
 	}
 	if err := independent(requester, approver); err != nil {
-		return "", err
+		return s.unlessNobodyCould(ctx, requester, approver, admins, err)
 	}
 	return models.IndependenceShown, nil
 }

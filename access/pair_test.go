@@ -175,14 +175,18 @@ func TestOneAdministratorDoesNotMakeTwoPeople(t *testing.T) {
 	b, a1, a2, a3 := three(t)
 	b.confirm(t, a3, a2)
 	b.confirm(t, a3, a1)
-	_, err := b.Disable(t.Context(), a1, a3.UserID)
-	check(t, err)
+	for _, other := range []access.Actor{a2, a3} {
+		_, err := b.Disable(t.Context(), a1, other.UserID)
+		check(t, err)
+	}
 	x := b.join(t, a1, "x@example.jp", models.Administrator)
 	if u := b.confirm(t, a1, x); !u.SoleConfirmed {
 		t.Fatal("confirmed by its inviter, and not marked so")
 	}
-	_, err = b.Enable(t.Context(), a1, a3.UserID)
-	check(t, err)
+	for _, other := range []access.Actor{a2, a3} {
+		_, err := b.Enable(t.Context(), a1, other.UserID)
+		check(t, err)
+	}
 	y := b.join(t, a1, "y@example.jp", models.Manager)
 	if u := b.confirm(t, x, y); !u.SoleConfirmed {
 		t.Fatal("an account confirmed alone vouches for another")
@@ -190,4 +194,54 @@ func TestOneAdministratorDoesNotMakeTwoPeople(t *testing.T) {
 	b.pair(t, a1, y, "must confirm it")
 	b.confirm(t, a2, y) // somebody who had no hand in it
 	b.pair(t, a1, y, "shown")
+}
+
+// Once three administrators were independent, one of them who resets the other two,
+// and so can become the people behind their accounts, does not make a pair that is
+// shown to be independent, however the accounts confirm each other.
+func TestOneAdministratorCannotRebuildThePair(t *testing.T) {
+	t.Parallel()
+	b, a1, a2, a3 := three(t)
+	b.confirm(t, a3, a2)
+	b.confirm(t, a3, a1)
+	for _, other := range []access.Actor{a2, a3} {
+		_, code, err := b.Reset(t.Context(), a1, other.UserID)
+		check(t, err)
+		_, err = b.Accept(t.Context(), code, password)
+		check(t, err)
+	}
+	for _, other := range []access.Actor{a2, a3} {
+		if u := b.confirm(t, a1, other); !u.SoleConfirmed {
+			t.Fatal("who reset an account confirmed it, and it is not marked so")
+		}
+	}
+	b.pair(t, a2, a1, "not shown") // work goes on, and its records say so
+	x := b.join(t, a2, "x@example.jp", models.Administrator)
+	y := b.join(t, x, "y@example.jp", models.Administrator)
+	for _, c := range []struct{ by, who access.Actor }{{a1, x}, {a3, x}, {a2, y}, {x, y}, {a1, y}, {y, x}, {x, a2}, {y, a3}, {a3, a2}} {
+		if u := b.confirm(t, c.by, c.who); !u.SoleConfirmed {
+			t.Fatalf("%s confirmed %s independently", c.by.UserID, c.who.UserID)
+		}
+	}
+	for _, approver := range []access.Actor{a2, a3, x, y} {
+		b.pair(t, a1, approver, "not shown")
+	}
+}
+
+// Who stays independent confirms whom a colleague reset, as before.
+func TestResetOfOneIsConfirmedByAnother(t *testing.T) {
+	t.Parallel()
+	b, a1, a2, a3 := three(t)
+	b.confirm(t, a3, a2)
+	b.confirm(t, a3, a1)
+	_, code, err := b.Reset(t.Context(), a1, a2.UserID)
+	check(t, err)
+	_, err = b.Accept(t.Context(), code, password)
+	check(t, err)
+	_, err = b.Confirm(t.Context(), a1, a2.UserID)
+	refused(t, err, models.Denied, "you invited, reset or changed")
+	if u := b.confirm(t, a3, a2); u.SoleConfirmed {
+		t.Fatal("an independent confirmation did not count")
+	}
+	b.pair(t, a1, a2, "shown")
 }

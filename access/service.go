@@ -65,6 +65,10 @@ type accounts interface {
 	UserByInvite(ctx context.Context, hash string) (models.User, error)
 	Users(ctx context.Context, page models.Page) ([]models.User, error)
 	Administrators(ctx context.Context) ([]models.User, error)
+	// Latched tells whether there were three independent administrators once; Latch
+	// keeps it, inside Update.
+	Latched(ctx context.Context) (bool, error)
+	Latch(ctx context.Context, at time.Time) error
 	// AdministratorsEver are the confirmed administrators, disabled ones too.
 	AdministratorsEver(ctx context.Context) ([]models.User, error)
 	AddUser(ctx context.Context, u models.User) error
@@ -112,6 +116,9 @@ func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Microseco
 func (s *Service) changeAccounts(ctx context.Context, fn func(ctx context.Context) error) error {
 	return s.Store.Update(ctx, func(ctx context.Context) error {
 		if err := s.Store.HoldAccounts(ctx); err != nil {
+			return err
+		}
+		if err := s.latch(ctx); err != nil {
 			return err
 		}
 		return fn(ctx)

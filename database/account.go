@@ -155,6 +155,19 @@ func (db *DB) SetupHash(ctx context.Context) (string, error) {
 	return row.Hash, translate(err, "the setup code cannot be read")
 }
 
+// Latched tells whether three administrators were shown to be independent once.
+func (db *DB) Latched(ctx context.Context) (bool, error) {
+	var row struct{ LatchedAt int64 }
+	err := db.conn(ctx).Table("setup_code").Where("id = 1").Take(&row).Error
+	return row.LatchedAt > 0, translate(err, "the accounts cannot be read")
+}
+
+// Latch keeps when that was; the first time counts.
+func (db *DB) Latch(ctx context.Context, at time.Time) error {
+	err := db.mutate(ctx).Exec("UPDATE setup_code SET latched_at = ? WHERE id = 1 AND latched_at = 0", toMicros(at)).Error
+	return db.fault(err, "the accounts could not be saved")
+}
+
 // SetSetupHash replaces the hash of the setup code; empty closes it.
 func (db *DB) SetSetupHash(ctx context.Context, hash string) error {
 	err := db.mutate(ctx).Exec("UPDATE setup_code SET hash = ? WHERE id = 1", hash).Error

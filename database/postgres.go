@@ -71,6 +71,7 @@ func (db *DB) openPool(idleInTransaction string, conns int, more ...string) (*go
 	}
 	for name, value := range map[string]string{
 		"idle_in_transaction_session_timeout": idleInTransaction, "statement_timeout": "60s", "lock_timeout": "30s",
+		"jit": "off", // compiling a query takes longer than any of ours
 	} {
 		cfg.RuntimeParams[name] = value
 	}

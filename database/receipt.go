@@ -109,7 +109,11 @@ func (db *DB) Entries(ctx context.Context, f models.EntryFilter, page models.Pag
 		return db.archivedEntries(ctx, f, after, page.Size())
 	}
 	q := db.conn(ctx).Table("ledger_entries").Where("ledger_entries.idx > ?", after)
-	if f.Noun != "" || f.ID != "" {
+	switch {
+	case f.Noun != "" && f.Kind == "": // the entries of the page are the first that the index gives
+		q = q.Where("ledger_entries.idx IN (SELECT idx FROM ledger_subject_index WHERE noun = ? AND id = ? AND idx > ? ORDER BY idx LIMIT ?)",
+			f.Noun, f.ID, after, page.Size())
+	case f.Noun != "":
 		// Not a join: SQLite would go through all entries for it.
 		q = q.Where("ledger_entries.idx IN (SELECT idx FROM ledger_subject_index WHERE noun = ? AND id = ?)", f.Noun, f.ID)
 	}
