@@ -19,8 +19,8 @@ import (
 	"teikyo/events"
 	"teikyo/legacy"
 	"teikyo/provision"
-	"teikyo/rekey"
 	"teikyo/recipient"
+	"teikyo/rekey"
 	"teikyo/report"
 	"teikyo/web"
 )

