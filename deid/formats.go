@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"teikyo/deid/change"
+	"teikyo/deid/dicom"
 	"teikyo/deid/dpc"
 	"teikyo/deid/excel"
 	"teikyo/deid/fhir"
@@ -40,6 +41,7 @@ func formats() []Format {
 		uke.Format(),
 		kaigo.Format(),
 		dpc.Format(),
+		dicom.Format{},
 		fhir.Format{},
 		jsonlines.Format{},
 		excel.Format{},
