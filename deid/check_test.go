@@ -57,7 +57,7 @@ func TestRealFiles(t *testing.T) {
 		"arx/adult.csv":                          deid.VerdictPass,
 		"fhir/10-Patient.000.ndjson":             deid.VerdictBlock,
 		"fhir/10-Condition.000.ndjson":           deid.VerdictBlock,
-		"dicom/CT_small.dcm":                     deid.WaiverRequired,
+		"dicom/CT_small.dcm":                     deid.VerdictBlock,
 		"uke-rousai/sample.csv":                  deid.VerdictBlock, // names, chart numbers, employers
 		"presidio/recognizer_vectors.json":       deid.VerdictBlock,
 		"duo/LICENSE.md":                         deid.WaiverRequired,

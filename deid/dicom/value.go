@@ -72,7 +72,12 @@ func (j *job) settled(e element, rule profile.Rule, v []byte) bool {
 	case actionUID:
 		return settledUIDs(text)
 	case actionDummy, profile.Empty, profile.DeleteText:
-		return bytes.Equal(text, dummy(e.vr))
+		return bytes.Equal(text, dummy(e.vr)) || recognise.IsPlaceholder(text)
+	}
+	if recognise.IsPlaceholder(text) {
+		return true
+	}
+	switch rule.Action {
 	case profile.Rekey:
 		return recognise.IsPseudonym(text)
 	case profile.Month:

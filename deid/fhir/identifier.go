@@ -131,7 +131,7 @@ func (w *walk) identifier(n int, e *elem, rule profile.Rule) bool {
 	if rule.Action != profile.Rekey {
 		rule.Action = profile.Drop
 	}
-	if id.system == rekeyedSystem && id.members == 2 && recognise.IsPseudonym([]byte(id.value)) {
+	if id.system == rekeyedSystem && id.members == 2 && isPseudonym([]byte(id.value)) {
 		w.find.seen(e, nil, w.node(n))
 	} else {
 		w.identified(n, e, id)

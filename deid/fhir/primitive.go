@@ -76,6 +76,9 @@ func (w *walk) kept(n int, e *elem, rule profile.Rule) bool {
 
 // settled reports whether a value is as the rule leaves it.
 func (w *walk) settled(e *elem, rule profile.Rule, v []byte) bool {
+	if recognise.IsPlaceholder(v) {
+		return true
+	}
 	switch rule.Action {
 	case profile.Month:
 		return isDate(v) && len(v) <= len("2006-01") && e.typ != "instant"
@@ -94,12 +97,16 @@ func (w *walk) settled(e *elem, rule profile.Rule, v []byte) bool {
 		if isReference(e) {
 			return isSettledReference(v)
 		}
-		return recognise.IsPseudonym(v)
+		return isPseudonym(v)
 	case profile.Generalise:
 		return true
 	}
 	return false
 }
+
+// isPseudonym reports whether v was made by a transformation: what stands for
+// nothing is left as it is.
+func isPseudonym(v []byte) bool { return recognise.IsPseudonym(v) || recognise.IsPlaceholder(v) }
 
 // mayStay reports whether a prefix of a postal code stands for enough people.
 func (w *walk) mayStay(prefix string) bool {

@@ -133,7 +133,7 @@ func places(p map[string]any, note func(string, ...any)) {
 			note("address at Address.line", line)
 		}
 		note("address at Address.city", a["city"])
-		if zip, ok := a["postalCode"]; ok {
+		if zip, ok := a["postalCode"]; ok && zip != "00000" { // which says nothing
 			note("postal-code at Address.postalCode", zip)
 		}
 		for _, e := range list(a["extension"]) {

@@ -3,8 +3,6 @@ package fhir
 import (
 	"bytes"
 	"strings"
-
-	"teikyo/deid/recognise"
 )
 
 // What rewritten ids, references and identifiers begin with. A base that does
@@ -98,5 +96,5 @@ func (r reference) with(id []byte) []byte {
 // isSettledReference reports whether v is as a transformation writes it.
 func isSettledReference(v []byte) bool {
 	r := parseReference(v)
-	return (r.id == nil || len(r.id) == 0 && r.fragment || recognise.IsPseudonym(r.id)) && bytes.Equal(r.with(r.id), v)
+	return (r.id == nil || len(r.id) == 0 && r.fragment || isPseudonym(r.id)) && bytes.Equal(r.with(r.id), v)
 }

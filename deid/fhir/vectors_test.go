@@ -66,7 +66,7 @@ var transforms = []struct{ name, profile, in, out, found string }{
 		"unknown elements, wrong kinds, contained resources", "jp-policy",
 		`{"resourceType":"Observation","status":"final","foo":1,"_status":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"unknown"}]},` +
 			`"code":{"text":"see 山田"},"valueString":"090-1234-5678","effectiveDateTime":"2024-05-06T01:02:03+09:00",` +
-			`"contained":[{"resourceType":"Foo"},{"resourceType":"Practitioner","id":"x","name":[{"family":"A"}]}],"performer":[{"reference":"#x"}],"component":[{"code":{},"valueBoolean":"yes"}]}`,
+			`"contained":[{"resourceType":"Foo"},{"resourceType":"Practitioner","id":"x1","name":[{"family":"A"}]}],"performer":[{"reference":"#x1"}],"component":[{"code":{},"valueBoolean":"yes"}]}`,
 		`{"resourceType":"Observation","status":"final","_status":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"unknown"}]},` +
 			`"effectiveDateTime":"2024-05-06T01:02:03+09:00","contained":[{"resourceType":"Practitioner","id":"P"}],"performer":[{"reference":"#P"}],"component":[{"code":{}}]}`,
 		"unknown-element at Observation.foo, free-text at CodeableConcept.text, free-text at Observation.valueString, unknown-resource at resources, " +
