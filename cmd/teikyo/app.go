@@ -228,6 +228,7 @@ func (a *app) openLedger(ctx context.Context) error {
 		Signer: signer, Second: a.shared(), Hashes: hashes, Published: published, Now: a.clock.Now, Poll: a.pollEvery(),
 		Head: func(ctx context.Context) (tlog.Tree, error) {
 			head, err := a.db.Head(ctx)
+			a.clock.Saw(head.Time) // of another node's entry, too
 			return head.Tree(), err
 		},
 	})
