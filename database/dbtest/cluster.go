@@ -20,6 +20,7 @@ import (
 // Cluster is a PostgreSQL server of one test, which may stop and start it.
 type Cluster struct {
 	bin, dir, port string // port "": reached by its socket alone
+	disk           int64  // bytes of a disk of its own; 0: none
 	lasting        bool   // a commit is on the disk before it is answered
 	owner          *syscall.Credential
 	life           io.Closer // when it is closed, or this process ends, the server goes
@@ -36,16 +37,36 @@ wait $pid
 [ -e "$2"/keep ] || rm -rf "$2"
 `
 
+// smallScript is guardScript in a name space of file systems where the data folder
+// is a disk of $4 bytes that belongs to user $5. As systemd would, it starts the
+// server again when it ends by itself.
+const smallScript = `mount -t tmpfs -o size=$4,uid=$5,gid=$6,mode=700 tmpfs "$2"/data || exit 1
+as="setpriv --reuid=$5 --regid=$6 --clear-groups"
+$as "$1"/initdb -D "$2"/data -U teikyo --auth=trust --no-sync --encoding=UTF8 --locale=C.UTF-8 --wal-segsize=1 >>"$2"/log 2>&1 || exit 1
+while [ ! -e "$2"/ended ]; do
+	$as "$1"/postgres -D "$2"/data -k "$2" -c max_wal_size=4MB -c min_wal_size=2MB $3
+	sleep 0.2
+done >>"$2"/log 2>&1 &
+loop=$!
+cat >/dev/null
+touch "$2"/ended
+kill -QUIT $(head -n 1 "$2"/data/postmaster.pid) 2>/dev/null
+wait $loop
+`
+
 const startWithin = 30 * time.Second
 
-func newCluster(bin, port string, lasting bool) (*Cluster, error) {
+func newCluster(bin, port string, lasting bool, disk int64) (*Cluster, error) {
 	dir, err := os.MkdirTemp("", "teikyo-pg-") // short: a socket's path has at most 107 bytes
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{bin: bin, dir: dir, port: port, lasting: lasting}
+	c := &Cluster{bin: bin, dir: dir, port: port, lasting: lasting, disk: disk}
 	if c.owner, err = unprivileged(dir); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	if disk > 0 {
+		return c, errors.Join(os.Mkdir(filepath.Join(dir, "data"), 0o700), c.start())
 	}
 	initdb := c.command("initdb", "-D", filepath.Join(dir, "data"), "-U", "teikyo", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8")
 	if out, err := initdb.CombinedOutput(); err != nil {
@@ -71,8 +92,13 @@ func (c *Cluster) start() error {
 		listen += " -c fsync=off -c full_page_writes=off"
 	}
 	c.guard = exec.Command("/bin/sh", "-c", guardScript, "guard", c.bin, c.dir, listen)
-	c.guard.Dir = "/"
 	c.guard.SysProcAttr = &syscall.SysProcAttr{Credential: c.owner, Setpgid: true}
+	if c.disk > 0 {
+		c.guard = exec.Command("unshare", "-m", "/bin/sh", "-c", smallScript, "guard", c.bin, c.dir, listen,
+			strconv.FormatInt(c.disk, 10), strconv.Itoa(int(c.owner.Uid)), strconv.Itoa(int(c.owner.Gid)))
+		c.guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	}
+	c.guard.Dir = "/"
 	life, err := c.guard.StdinPipe()
 	if err != nil {
 		return err
@@ -115,7 +141,20 @@ func (c *Cluster) end() error {
 	if err := life.Close(); err != nil {
 		return err
 	}
-	return c.guard.Wait()
+	err := c.guard.Wait()
+	if c.disk > 0 {
+		return errors.Join(err, os.RemoveAll(c.dir))
+	}
+	return err
+}
+
+// Data is the folder of the data, from where the tests are.
+func (c *Cluster) Data() string {
+	data := filepath.Join(c.dir, "data")
+	if c.disk > 0 {
+		return fmt.Sprintf("/proc/%d/root%s", c.guard.Process.Pid, data)
+	}
+	return data
 }
 
 // URL is that of a database of the cluster.

@@ -70,30 +70,45 @@ func shared(t testing.TB) string {
 // each of them would take longer than they do.
 var ofProcess = sync.OnceValues(func() (*Cluster, error) {
 	bin, _ := newestBinaries()
-	return newCluster(bin, "", false)
+	return newCluster(bin, "", false, 0)
 })
 
 // OwnCluster is a cluster of this test alone, with a TCP port on the loopback. It
 // ends with the test.
 func OwnCluster(t testing.TB) *Cluster {
 	t.Helper()
-	return ownCluster(t, false)
+	return ownCluster(t, false, 0)
 }
 
 // LastingCluster is OwnCluster for measurements: every commit is synced.
 func LastingCluster(t testing.TB) *Cluster {
 	t.Helper()
-	return ownCluster(t, true)
+	return ownCluster(t, true, 0)
 }
 
-func ownCluster(t testing.TB, lasting bool) *Cluster {
+// SmallCluster is OwnCluster with its data on a disk of so many bytes, which only
+// root can make: without, the test skips, and with CI=true it fails. It cannot be
+// stopped; when its server dies it is started again by itself.
+func SmallCluster(t testing.TB, disk int64) *Cluster {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		const why = "a disk of its own for PostgreSQL takes root"
+		if os.Getenv("CI") == "true" {
+			t.Fatal(why + ", and CI=true forbids to skip")
+		}
+		t.Skip(why)
+	}
+	return ownCluster(t, false, disk)
+}
+
+func ownCluster(t testing.TB, lasting bool, disk int64) *Cluster {
 	t.Helper()
 	bin := binaries(t)
 	port, err := freePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := newCluster(bin, port, lasting)
+	c, err := newCluster(bin, port, lasting, disk)
 	if err != nil {
 		t.Fatal(err)
 	}

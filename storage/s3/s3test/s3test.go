@@ -48,6 +48,7 @@ type Server struct {
 
 	tb       testing.TB
 	program  string
+	disk     int64 // bytes of a disk of its own; 0: none
 	certs    *certificates
 	restarts sync.Mutex
 	cmd      *exec.Cmd
@@ -57,6 +58,26 @@ type Server struct {
 // Start runs a server until the end of the test. Without versitygw the test is
 // skipped, with CI=true it fails: scripts/check.sh installs it.
 func Start(tb testing.TB) *Server {
+	tb.Helper()
+	return startOn(tb, 0)
+}
+
+// StartSmall is Start with the objects on a disk of so many bytes, which only root
+// can make: without, the test skips, and with CI=true it fails. It cannot be
+// started again.
+func StartSmall(tb testing.TB, disk int64) *Server {
+	tb.Helper()
+	if os.Geteuid() != 0 {
+		const why = "a disk of its own for the store takes root"
+		if os.Getenv("CI") == "true" {
+			tb.Fatal(why + ", and CI=true forbids to skip")
+		}
+		tb.Skip(why)
+	}
+	return startOn(tb, disk)
+}
+
+func startOn(tb testing.TB, disk int64) *Server {
 	tb.Helper()
 	program, err := findProgram()
 	if err != nil {
@@ -69,7 +90,7 @@ func Start(tb testing.TB) *Server {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := &Server{tb: tb, program: program, Dir: filepath.Join(dir, "objects")}
+	s := &Server{tb: tb, program: program, disk: disk, Dir: filepath.Join(dir, "objects")}
 	tb.Cleanup(func() {
 		s.Stop()
 		if err := os.RemoveAll(dir); err != nil {
@@ -134,7 +155,7 @@ func freeAddress() (string, error) {
 }
 
 func (s *Server) startAt(address string) error {
-	cmd := exec.Command(s.program, "--port", address, "--access", AccessKey, "--secret", SecretKey, "--quiet", "--keep-alive",
+	cmd := s.command("--port", address, "--access", AccessKey, "--secret", SecretKey, "--quiet", "--keep-alive",
 		"--cert", s.certs.certFile, "--key", s.certs.keyFile, "--health", "/health", "--virtual-domain", Domain, "posix", s.Dir)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(s.Dir)}
 	if err := cmd.Start(); err != nil {
@@ -151,6 +172,23 @@ func (s *Server) startAt(address string) error {
 		return err
 	}
 	return nil
+}
+
+// command is the server, on a disk of its own if it has one.
+func (s *Server) command(args ...string) *exec.Cmd {
+	if s.disk == 0 {
+		return exec.Command(s.program, args...)
+	}
+	script := fmt.Sprintf(`mount -t tmpfs -o size=%d tmpfs "$0" && mkdir "$0"/%s && exec "$@"`, s.disk, Bucket)
+	return exec.Command("unshare", append([]string{"-m", "sh", "-c", script, s.Dir, s.program}, args...)...)
+}
+
+// Folder is where the objects are, from where the tests are.
+func (s *Server) Folder() string {
+	if s.disk == 0 {
+		return s.Dir
+	}
+	return fmt.Sprintf("/proc/%d/root%s", s.cmd.Process.Pid, s.Dir)
 }
 
 // await waits until the server answers, or has ended.
@@ -245,5 +283,5 @@ func (s *Server) Roots() *x509.CertPool { return s.certs.roots }
 
 // Path is where the server keeps an object of the store below the prefix.
 func (s *Server) Path(prefix, key string) string {
-	return filepath.Join(s.Dir, Bucket, filepath.FromSlash(prefix), "objects", key)
+	return filepath.Join(s.Folder(), Bucket, filepath.FromSlash(prefix), "objects", key)
 }
