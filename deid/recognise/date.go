@@ -2,7 +2,9 @@ package recognise
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Date is a date with a day. Year is of the common era.
@@ -33,7 +35,7 @@ const (
 // that begin with the number of the era, two-digit years, month names, with or
 // without a time. It is for columns whose name or other values say "date".
 func ParseDate(s []byte) (Date, bool) {
-	s = bytes.TrimSpace(s)
+	s = kanjiNumerals(bytes.TrimSpace(s))
 	if d, ok := parseBareDate(s); ok {
 		return d, true
 	}
@@ -176,11 +178,57 @@ func numbers(s []byte, i int) (n [3]int, end int) {
 		case k == 2:
 		case i < len(s) && (s[i] == '-' || s[i] == '/' || s[i] == '.'):
 			i++
+		case hasPrefix(s[i:], "・"):
+			i += len("・")
 		default:
 			return n, 0
 		}
 	}
 	return n, i
+}
+
+// kanjiNumerals turns 昭和五十五年三月二日 into 昭和55年3月2日. Text that has a digit
+// or no 年 comes back as it is.
+func kanjiNumerals(s []byte) []byte {
+	if !bytes.Contains(s, []byte("年")) || bytes.ContainsAny(s, "0123456789") {
+		return s
+	}
+	var out []byte
+	for i := 0; i < len(s); {
+		n, end := kanjiNumber(s, i)
+		if end > i && (hasPrefix(s[end:], "年") || hasPrefix(s[end:], "月") || hasPrefix(s[end:], "日")) {
+			out, i = strconv.AppendInt(out, int64(n), 10), end
+			continue
+		}
+		_, size := utf8.DecodeRune(s[i:])
+		out, i = append(out, s[i:i+size]...), i+size
+	}
+	return out
+}
+
+// kanjiNumber reads 五, 十二, 五十五 or, digit by digit, 一九八〇 at i.
+func kanjiNumber(s []byte, i int) (n, end int) {
+	for digits := 0; i < len(s) && digits < 4; digits++ {
+		r, size := utf8.DecodeRune(s[i:])
+		d := strings.Index("〇一二三四五六七八九十", string(r)) / len("〇")
+		switch {
+		case !strings.ContainsRune("〇一二三四五六七八九十", r):
+			return n, end
+		case d == 10 && n == 0:
+			n = 10
+		case d == 10 && n < 10:
+			n *= 10
+		case d == 10:
+			return 0, 0
+		case n >= 10 && n%10 == 0 && n < 100:
+			n += d
+		default:
+			n = n*10 + d
+		}
+		i += size
+		end = i
+	}
+	return n, end
 }
 
 func number(digits []byte) int {

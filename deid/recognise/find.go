@@ -20,19 +20,22 @@ const (
 	BirthDate Rule = "birth-date"  // a date with a day next to a word for birth
 	Labelled  Rule = "labelled-id" // a number after the name of an identifier
 	OldDate   Rule = "old-date"    // a date before 1990 with a day, without such a word: weak
+	Person    Rule = "person-name" // a name next to a word that goes with names: 様, 氏名
 )
 
 // Hit is a form found inside text; offsets are those of the folded text.
 type Hit struct {
 	Rule       Rule
 	Start, End int
+	Near       string // the word of context that made it one; "" when the form alone did
 }
 
 // Finder finds forms. It is not safe for concurrent use; it reuses its memory.
 type Finder struct {
 	*words
-	hits  []Hit
-	lower []byte
+	hits    []Hit
+	lower   []byte
+	context string // of context, that near found last
 }
 
 // words are the word lists of all Finders.
@@ -73,7 +76,13 @@ func (f *Finder) Find(s []byte) []Hit {
 }
 
 func (f *Finder) add(rule Rule, start, end int) int {
-	f.hits = append(f.hits, Hit{rule, start, end})
+	f.hits = append(f.hits, Hit{Rule: rule, Start: start, End: end})
+	return end
+}
+
+// addNear is add for what the word that near found makes a hit.
+func (f *Finder) addNear(rule Rule, start, end int) int {
+	f.hits = append(f.hits, Hit{Rule: rule, Start: start, End: end, Near: f.context})
 	return end
 }
 
@@ -195,7 +204,7 @@ func eraBefore(s []byte, i int) (start int, ok bool) {
 func (f *Finder) date(s []byte, start, end int, d Date) int {
 	switch {
 	case f.near(s, start, end, f.birth):
-		return f.add(BirthDate, start, end)
+		return f.addNear(BirthDate, start, end)
 	case d.Year < 1990:
 		return f.add(OldDate, start, end)
 	}
@@ -214,17 +223,17 @@ func (f *Finder) inContext(s []byte, i, run int) int {
 		return 0
 	case isPostalJP(s[i:end]) || isCEP(s[i:end]):
 		if f.near(s, i, i, f.postal) {
-			return f.add(Postal, i, end)
+			return f.addNear(Postal, i, end)
 		}
 	case len(digits) == 8 && f.near(s, i, run, f.birth):
 		if d, ok := parseBareDate(digits); ok {
 			return f.date(s, i, run, d)
 		}
 	case (isMobileJP(digits) || isPhoneBare(digits)) && f.near(s, i, i, f.phone):
-		return f.add(Phone, i, run)
+		return f.addNear(Phone, i, run)
 	}
-	if f.near(s, i, i, f.ids) {
-		return f.add(Labelled, i, end)
+	if f.near(s, i, i, f.ids) || f.symbolAndNumber(s[max(0, i-60):i]) {
+		return f.addNear(Labelled, i, end)
 	}
 	return 0
 }
@@ -243,14 +252,28 @@ func (f *Finder) near(s []byte, start, end int, words *wordList) bool {
 		}
 	}
 	f.lower = lowerASCII(f.lower[:0], s[from:start])
-	if words.in(f.lower) {
+	if f.context = words.in(f.lower); f.context != "" {
 		return true
 	}
 	if end <= start {
 		return false
 	}
 	f.lower = lowerASCII(f.lower[:0], s[end:min(len(s), end+30)])
-	return words.in(f.lower) || isBornSuffix(f.lower)
+	if f.context = words.in(f.lower); f.context == "" && isBornSuffix(f.lower) {
+		f.context = "生"
+	}
+	return f.context != ""
+}
+
+// symbolAndNumber: 記号 あいう 番号 １２３. A certificate has a symbol, often in
+// kanji or kana, and a number; either word alone stands for many things.
+func (f *Finder) symbolAndNumber(before []byte) bool {
+	symbol, number := bytes.LastIndex(before, []byte("記号")), bytes.LastIndex(before, []byte("番号"))
+	if symbol < 0 || number < symbol {
+		return false
+	}
+	f.context = "記号・番号"
+	return true
 }
 
 // isBornSuffix: 昭和55年3月1日生.
@@ -283,17 +306,18 @@ func listOf(words []string) *wordList {
 	return &l
 }
 
-func (l *wordList) in(text []byte) bool {
+// in returns the word of the list that stands in text, "" when there is none.
+func (l *wordList) in(text []byte) string {
 	for i, c := range text {
 		for _, w := range l[c] {
 			end := i + len(w)
 			if hasPrefix(text[i:], w) &&
 				(c >= utf8.RuneSelf || (i == 0 || !isAlnum(text[i-1])) && (end == len(text) || !isLetter(text[end]))) {
-				return true
+				return w
 			}
 		}
 	}
-	return false
+	return ""
 }
 
 // The words of context, in lower case.
@@ -303,6 +327,7 @@ var (
 	postalWords = []string{"〒", "郵便番号", "postal", "cep"}
 	phoneWords  = []string{"電話", "携帯", "連絡先", "tel", "phone", "mobile", "cell", "fax", "telefone", "celular", "fone"}
 	idWords     = []string{"カルテ番号", "カルテno", "患者番号", "患者id", "診察券", "被保険者番号", "被保険者証", "保険証", "記号番号", "受給者番号",
+		"介護保険", "資格確認書", "証番号", "枝番", "整理番号", "レセプト番号", "データ識別番号",
 		"個人番号", "マイナンバー", "旅券番号", "パスポート", "免許証", "基礎年金番号", "mrn", "medical record", "chart no", "patient id", "member id",
 		"ssn", "social security", "npi", "passport", "mbi", "medicare", "cpf", "cns", "rg", "prontuario", "prontuário", "carteirinha"}
 )

@@ -24,6 +24,8 @@ const (
 	FormCNS
 	FormDate // a full date
 	FormName
+	FormKana   // two words of katakana: most names in claims are, and some products
+	FormPadded // ten digits that begin with zeros: chart numbers, insured numbers of nursing care
 
 	FormsEnd
 )
@@ -43,10 +45,11 @@ func (f *Finder) Forms(s []byte) Forms {
 		start, end, ok := findEmail(s, at)
 		forms |= when(ok && start == 0 && end == len(s), FormEmail)
 	}
-	if forms == 0 && f.isPersonName(s) {
-		return FormName
+	if forms != 0 {
+		return forms
 	}
-	return forms
+	s = fullKatakana(s)
+	return when(f.isPersonName(s) || f.isUnspacedName(s), FormName) | when(isKanaPair(s), FormKana)
 }
 
 func when(ok bool, form Forms) Forms {
@@ -59,10 +62,14 @@ func when(ok bool, form Forms) Forms {
 func digitForms(s []byte) Forms {
 	forms := when(isPostalJPBare(s) || isZIP(s) || isCEPBare(s), FormPostalBare) |
 		when(isPhoneBare(s), FormPhoneBare) | when(isMobileJP(s), FormMobile) | when(IsInsurer(s), FormInsurer) |
-		when(IsMyNumber(s), FormMyNumber) | when(IsNPI(s), FormNPI) | when(IsCPF(s), FormCPF) | when(IsCNS(s), FormCNS)
+		when(IsMyNumber(s), FormMyNumber) | when(IsNPI(s), FormNPI) | when(IsCPF(s), FormCPF) | when(IsCNS(s), FormCNS) |
+		when(isPadded(s), FormPadded)
 	_, date := isFullDate(s)
 	return forms | when(date, FormDate)
 }
+
+// isPadded: 0000071234.
+func isPadded(s []byte) bool { return len(s) == 10 && s[0] == '0' && s[1] == '0' && !sameDigits(s) }
 
 func writtenForms(s []byte) Forms {
 	_, date := isFullDate(s)

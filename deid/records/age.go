@@ -20,7 +20,8 @@ func parseMonth(text []byte) (month, bool) {
 	s := bytes.TrimSpace(text)
 	switch len(s) {
 	case 5, 6:
-		s = append(append([]byte(nil), s...), "01"...)
+		var day [8]byte
+		s = append(append(day[:0], s...), "01"...)
 	case 7, 8:
 	default:
 		return month{}, false
@@ -70,7 +71,7 @@ const (
 
 // fine tells how fine a date is. Unknown dates (zeros) are as coarse as years.
 func fine(text []byte) fineness {
-	s := bytes.TrimSpace(recognise.Fold(nil, text))
+	s := bytes.TrimSpace(folded(text))
 	if len(bytes.Trim(s, "0")) == 0 {
 		return aYear
 	}

@@ -38,6 +38,7 @@ type checker struct {
 type seenField struct {
 	Field
 	rule     profile.Rule
+	named    bool // the profile says something about this very field
 	scan     *scan.Field
 	insurers int64 // filled values of an InsurerNo
 	others   int64 // of these, those that are none
@@ -127,8 +128,8 @@ func (k *checker) doubtful(l *Line, r *Record) {
 // damage looks for what no text has.
 func (k *checker) damage(l *Line) {
 	for i, f := range l.Fields {
-		if at := bytes.IndexByte(f, 0); at >= 0 {
-			k.nul(l.Number, offset(l, i)+at+1)
+		if at := control(f); at >= 0 {
+			k.control(l.Number, offset(l, i)+at+1)
 			return
 		}
 	}
@@ -142,9 +143,19 @@ func offset(l *Line, field int) int {
 	return n
 }
 
-func (k *checker) nul(line int64, column int) {
+// control finds a character that no text has: NUL, a line end in the middle.
+func control(b []byte) int {
+	for i, c := range b {
+		if c < ' ' && c != '\t' {
+			return i
+		}
+	}
+	return -1
+}
+
+func (k *checker) control(line int64, column int) {
 	k.tallies.add("damaged", "", line, func() tally {
-		return tally{block: true, column: column, what: "%d fields hold a NUL byte", advice: "the file is damaged; fetch it again from its source"}
+		return tally{block: true, column: column, what: "%d fields hold a NUL byte or another control character", advice: "the file is damaged; fetch it again from its source"}
 	})
 }
 
@@ -173,8 +184,8 @@ func (k *checker) value(r *Record, i int, raw []byte, line int64, column int) {
 	if flaws.Private > 0 {
 		k.private(f, line)
 	}
-	if at := bytes.IndexByte(raw, 0); at >= 0 {
-		k.nul(line, column+at)
+	if at := control(raw); at >= 0 {
+		k.control(line, column+at)
 	}
 	k.look(f, k.buf, line)
 }
@@ -200,16 +211,17 @@ func (k *checker) private(f *seenField, line int64) {
 // field is the state of field i of a record.
 func (k *checker) field(r *Record, i int) *seenField {
 	list := k.seen[r]
-	for len(list) <= i {
-		list = append(list, nil)
+	if i >= len(list) {
+		list = append(list, make([]*seenField, i+1-len(list))...)
+		k.seen[r] = list
 	}
 	if list[i] == nil {
 		f := &seenField{Field: r.field(i)}
+		_, f.named = k.profile.Rule(k.format.Key, f.Name)
 		f.rule = ruleOf(k.profile, k.format.Key, f.Field)
 		f.scan = k.c.Field(f.Name, f.kindOf(f.rule))
 		list[i], k.fields = f, append(k.fields, f)
 	}
-	k.seen[r] = list
 	return list[i]
 }
 
@@ -223,10 +235,10 @@ func (k *checker) look(f *seenField, text []byte, line int64) {
 		kind = shape(text)
 	}
 	rule := f.rule
-	if f.Kind == Open && rule.Action == profile.Keep && !k.named(f) {
+	if f.Kind == Open && rule.Action == profile.Keep && !f.named {
 		rule = kind.fallback(k.profile)
 	}
-	if keeps(rule) && !kind.fits(text) && (kind != Code || !k.named(f)) {
+	if keeps(rule) && !kind.fits(text) && (kind != Code || !f.named) {
 		f.scan.Text(text, line)
 		k.left(f, profile.Rule{Action: profile.Empty}, "unexpected-text", "%d values are words where a code, number or date is to stand", line)
 		return
@@ -250,12 +262,6 @@ func (k *checker) look(f *seenField, text []byte, line int64) {
 	default:
 		k.code(f, rule, text, line)
 	}
-}
-
-// named: the profile says something about this very field.
-func (k *checker) named(f *seenField) bool {
-	_, ok := k.profile.Rule(k.format.Key, f.Name)
-	return ok
 }
 
 // left notes a value that the profile takes out and that is still there.
@@ -309,7 +315,7 @@ func (k *checker) date(f *seenField, kind Kind, rule profile.Rule, text []byte, 
 }
 
 func (k *checker) age(f *seenField, text []byte, line int64) {
-	born, ok := parseMonth(recognise.Fold(nil, text))
+	born, ok := parseMonth(folded(text))
 	if !ok || !tooOld(born, k.asOf, k.profile.AgeCap) {
 		return
 	}

@@ -1,8 +1,6 @@
 package records
 
 import (
-	"strings"
-
 	"teikyo/deid/profile"
 	"teikyo/deid/recognise"
 	"teikyo/deid/scan"
@@ -128,7 +126,7 @@ func (k Kind) fits(text []byte) bool {
 // numeral: digits of any width, at most so many, with dashes and spaces.
 func numeral(text []byte, most int) bool {
 	n := 0
-	for _, c := range recognise.Fold(nil, text) {
+	for _, c := range folded(text) {
 		switch {
 		case c >= '0' && c <= '9':
 			n++
@@ -139,24 +137,31 @@ func numeral(text []byte, most int) bool {
 	return n <= most
 }
 
+// folded is recognise.Fold, which ASCII does not need.
+func folded(text []byte) []byte {
+	if firstHigh(text) < 0 {
+		return text
+	}
+	return recognise.Fold(nil, text)
+}
+
 // hasWords: letters beyond ASCII, or two words of ASCII; codes have neither.
 func hasWords(text []byte) bool {
-	if firstHigh(text) >= 0 {
-		return true
-	}
-	words := 0
-	for _, w := range strings.Fields(string(text)) {
-		letters := 0
-		for i := range len(w) {
-			if c := w[i] | 0x20; c >= 'a' && c <= 'z' {
-				letters++
+	words, letters := 0, 0
+	for _, c := range text {
+		switch {
+		case c >= 0x80:
+			return true
+		case c|0x20 >= 'a' && c|0x20 <= 'z':
+			letters++
+		case c == ' ':
+			if letters >= 3 {
+				words++
 			}
-		}
-		if letters >= 3 {
-			words++
+			letters = 0
 		}
 	}
-	return words >= 2
+	return words >= 2 || words == 1 && letters >= 3
 }
 
 func isCompactDay(text []byte) bool {

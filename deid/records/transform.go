@@ -158,6 +158,10 @@ func (k *changer) field(l *Line, m Match, i int) error {
 		return nil
 	}
 	f := k.state(m.Record, i-m.Shift)
+	if at := control(l.Fields[i]); at >= 0 {
+		return models.Errorf(models.Invalid, "line %d, column %d: there is a control character in %s; "+
+			"the file is damaged, fetch it again from its source", l.Number, offset(l, i)+at+1, f.where())
+	}
 	var flaws Flaws
 	k.decoded, flaws = k.text.Decode(k.decoded[:0], value)
 	if flaws.Bad >= 0 {

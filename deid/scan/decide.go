@@ -17,6 +17,7 @@ type formRule struct {
 	class []recognise.Class // columns with such a name need a lower share
 	only  bool              // counts only under such a name
 	weak  bool              // 10 % of random numbers pass
+	soft  bool              // other things have the form too: it warns at most
 }
 
 var formRules = []formRule{
@@ -38,6 +39,11 @@ var formRules = []formRule{
 	{
 		forms: recognise.FormName, rule: "person-name", what: "names of people",
 		class: []recognise.Class{recognise.PersonName, recognise.Staff},
+	},
+	{forms: recognise.FormKana, rule: "person-name", what: "names in katakana", weak: true},
+	{
+		forms: recognise.FormPadded, rule: "padded-number", weak: true, soft: true,
+		what: "numbers filled up with zeros to ten digits, as chart numbers and insured numbers of nursing care are",
 	},
 }
 
@@ -132,7 +138,7 @@ func (c *Collector) weigh(fr formRule, ratio float64, n int, named bool) (block,
 	enough := n >= t.MinValues
 	block = named && ratio >= t.NamedRatio || ratio >= t.BlockRatio && enough ||
 		fr.forms == recognise.FormName && ratio >= t.NamedRatio && enough
-	return block, ratio >= warnFrom && (enough || !fr.weak)
+	return block && !fr.soft, ratio >= warnFrom && (enough || !fr.weak)
 }
 
 // Suggest is the class that the values of a field speak for at the share that
@@ -232,8 +238,8 @@ func (c *Collector) strong(f *Field, done map[string]bool) {
 		if done[rule] || done[string(f.class)] && rule == string(f.class) {
 			continue
 		}
-		msg := fmt.Sprintf("%s: %d %s hold %s, the first on line %d (%s)",
-			f.where, y.cells, f.unit, ruleWords[y.rule], y.line, strings.Join(y.examples, ", "))
+		msg := fmt.Sprintf("%s: %d %s hold %s, the first on line %d (%s)%s",
+			f.where, y.cells, f.unit, ruleWords[y.rule], y.line, strings.Join(y.examples, ", "), nextTo(y.near))
 		switch {
 		case y.rule != recognise.OldDate && (y.inText > 0 || f == c.above || y.rule == recognise.BirthDate):
 			c.Block(rule, f.where, msg+"; take them out of the text")
@@ -245,12 +251,20 @@ func (c *Collector) strong(f *Field, done map[string]bool) {
 	}
 }
 
+// nextTo says why: the words of context.
+func nextTo(words []string) string {
+	if len(words) == 0 {
+		return ""
+	}
+	return ", next to the word " + strings.Join(words, ", ")
+}
+
 // ruleWords name the rules of hits inside text.
 var ruleWords = map[recognise.Rule]string{
 	recognise.Email: "an e-mail address", recognise.Phone: "a phone number", recognise.Postal: "a full postal code",
 	recognise.SSN: "a US Social Security number", recognise.CPF: "a Brazilian CPF number", recognise.MBI: "a US Medicare number",
 	recognise.BirthDate: "a full date of birth", recognise.Labelled: "a number after the name of an identifier",
-	recognise.OldDate: "a full date before 1990, which may be one of birth",
+	recognise.OldDate: "a full date before 1990, which may be one of birth", recognise.Person: "a person's name",
 }
 
 // RuleWords are the words for a rule of a hit inside text, in messages.
@@ -277,7 +291,7 @@ func (c *Collector) unseen() {
 	t := &c.profile.Thresholds
 	c.notLookedAt = append(c.notLookedAt,
 		"names of people and stories inside free text",
-		"dates of birth written as serial numbers or in kanji numerals",
+		"dates of birth written as serial numbers",
 		"combinations of values that point to one person (k-anonymity)")
 	if c.Shape.Rows > t.FullRows {
 		c.notLookedAt = append(c.notLookedAt, fmt.Sprintf("check digits and shares of columns in rows after %d: one row in %d was sampled; "+

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"bytes"
+	"slices"
 	"unicode"
 	"unicode/utf8"
 
@@ -44,6 +45,7 @@ type tally struct {
 	inText   int64 // of these, in cells that hold other words as well
 	line     int64 // first
 	examples []string
+	near     []string // words of context that made them hits
 }
 
 // birthDays counts the days of a column of birth dates.
@@ -115,6 +117,9 @@ func (f *Field) Cell(v []byte, kinds table.Class, line int64, sampled bool) {
 	if needsLook(v, kinds) {
 		f.look(v, line)
 	}
+	if f.class == recognise.FreeText && kinds&table.High != 0 {
+		f.names(v, line)
+	}
 	if sampled {
 		f.take(v, kinds)
 	}
@@ -134,10 +139,26 @@ func (c *Collector) classOf(v []byte) (class table.Class) {
 func (f *Field) look(b []byte, line int64) {
 	c := f.c
 	c.folded = recognise.Fold(c.folded[:0], b)
-	for _, h := range c.finder.Find(c.folded) {
+	f.note(c.finder.Find(c.folded), line)
+}
+
+// names finds names next to words that go with names, in free text.
+func (f *Field) names(b []byte, line int64) {
+	c := f.c
+	c.folded = recognise.Fold(c.folded[:0], b)
+	f.note(c.finder.FindNames(c.folded), line)
+}
+
+// note counts hits inside the folded value.
+func (f *Field) note(hits []recognise.Hit, line int64) {
+	c := f.c
+	for _, h := range hits {
 		t := f.tally(h.Rule)
 		if t.cells++; t.cells == 1 {
 			t.line = line
+		}
+		if h.Near != "" && len(t.near) < maxExamples && !slices.Contains(t.near, h.Near) {
+			t.near = append(t.near, h.Near)
 		}
 		if isText(c.folded, h) || f.class == recognise.FreeText {
 			if t.inText++; t.inText == 1 {

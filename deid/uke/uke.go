@@ -7,7 +7,6 @@
 package uke
 
 import (
-	"bytes"
 	"sync"
 
 	"teikyo/deid/records"
@@ -29,7 +28,7 @@ const historyColumns = 3
 // columns of the history.
 func Detect(head []byte) bool {
 	lines := records.Head(head, ',', false, 3)
-	if len(lines) == 0 || bytes.IndexByte(head, 0) >= 0 && bytes.IndexByte(head, 0) < 256 {
+	if len(lines) == 0 {
 		return false
 	}
 	first := locate(lines[0])

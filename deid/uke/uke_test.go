@@ -288,3 +288,32 @@ func FuzzUKE(f *testing.F) {
 	f.Add([]byte("IR,1,13,1,1\r\nRE,1,1112,50809,\x93\r\n\x1A"))
 	f.Fuzz(func(t *testing.T, contents []byte) { recordstest.Fuzz(t, uke.Format(), contents) })
 }
+
+// TestTextThatStays: an operator's profile keeps comments; then names, dates
+// and numbers in them are looked for, and the report says next to which word.
+func TestTextThatStays(t *testing.T) {
+	t.Parallel()
+	doc := "teikyo_profile: 1\nextends: jp-policy\nname: keeps-comments\nversion: \"1\"\nformats:\n  uke:\n    fields:\n      CO.4: scan\n"
+	p, err := profile.Parse([]byte(doc))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		"山田太郎様の依頼":            "person-name field CO.4",
+		"患者は昭和５５年３月２日生まれ":     "birth-date field CO.4",
+		"連絡先０９０－１２３４－５６７８":    "phone field CO.4",
+		"カルテ番号００７１２３４参照":      "labelled-id field CO.4",
+		"記号：あいう　番号：１２３４５６の家族": "labelled-id field CO.4",
+		"術後経過良好":              "",
+	} {
+		g := claims{rand: seeded(), receipts: 20}
+		lines := append(g.lines(), []string{"CO", "99", "1", "810000001", text})
+		r := recordstest.Check(t, recordstest.CP932(t, recordstest.Text(lines, ",")), p)
+		if found := recordstest.Found(r); want == "" && len(found) > 0 || want != "" && !recordstest.Has(found, want) {
+			t.Errorf("%q: found %q, want %q", text, found, want)
+		}
+		if want == "" && !recordstest.Warned(r, "free-text") {
+			t.Error("nothing says that text was scanned only")
+		}
+	}
+}

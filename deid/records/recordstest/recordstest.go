@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -34,11 +35,23 @@ func Shipped(t testing.TB, name string) *profile.Profile {
 // Check is what the gate says.
 func Check(t testing.TB, contents string, p *profile.Profile) deid.Report {
 	t.Helper()
-	r, err := deid.Check(t.Context(), "claims.txt", strings.NewReader(contents), p)
+	return CheckReader(t, strings.NewReader(contents), p)
+}
+
+// CheckReader is Check of what r has.
+func CheckReader(t testing.TB, r io.Reader, p *profile.Profile) deid.Report {
+	t.Helper()
+	report, err := TryCheck(t, r, p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r
+	return report
+}
+
+// TryCheck is CheckReader of a source that may break.
+func TryCheck(t testing.TB, r io.Reader, p *profile.Profile) (deid.Report, error) {
+	t.Helper()
+	return deid.Check(t.Context(), "claims.txt", r, p)
 }
 
 // Found are the rules and places of the findings that block.
