@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"teikyo/deid/recognise"
+	"teikyo/deid/rowrisk"
 	"teikyo/deid/scan"
 	"teikyo/deid/source"
 	"teikyo/deid/table"
@@ -28,6 +29,7 @@ func Check(ctx context.Context, path string, contents io.Reader, p *Profile) (Re
 type Gate struct {
 	Temp   source.Temp
 	Limits source.Limits
+	Rand   io.Reader // for keys that live as long as one check; nil is crypto/rand
 }
 
 // Check is the function Check with the means of the gate.
@@ -37,6 +39,11 @@ func (g Gate) Check(ctx context.Context, path string, contents io.Reader, p *Pro
 		return Report{}, err
 	}
 	c := scan.New(p, "")
+	rows := rowrisk.ForProfile(p, g.sealer(), g.random())
+	defer rows.Close()
+	if rows != nil {
+		c.Rows = rows
+	}
 	if err := checkContents(ctx, in, c); err != nil {
 		return Report{}, err
 	}
@@ -45,6 +52,9 @@ func (g Gate) Check(ctx context.Context, path string, contents io.Reader, p *Pro
 	}
 	r := Report{Path: path, Profile: p.Name, ProfileVersion: p.Version, ProfileHash: p.Hash}
 	r.take(c.Finish())
+	if rows != nil {
+		r.measured(rows)
+	}
 	r.checkPath()
 	if p.Nothing {
 		r.block(RuleProfileNone, "", "the profile is "+p.Name+": nothing was looked for; ask for a waiver of this finding, or use "+ProfileJP)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"teikyo/deid/risk"
 	"teikyo/deid/scan"
 	"teikyo/models"
 )
@@ -52,6 +53,7 @@ type Report struct {
 	Blocks         []string         // ids of the findings that stop a registration
 	Verdict        Verdict
 	NotLookedAt    []string
+	Risk           *risk.Figures // of a table whose quasi-identifiers the profile names; else nil
 }
 
 // Column is what was counted in one column or field.
@@ -144,13 +146,15 @@ type reportJSON struct {
 	Findings       []finding `json:"findings"`
 	Columns        []Column  `json:"columns"`
 	NotLookedAt    []string  `json:"not_looked_at"`
+
+	Risk *risk.Figures `json:"risk,omitempty"`
 }
 
 // JSON returns the report as one JSON object, the form that is stored.
 func (r Report) JSON() ([]byte, error) {
 	w := reportJSON{
 		Format: r.Format, Path: r.Path, SHA256: r.SHA256, Profile: r.Profile, ProfileVersion: r.ProfileVersion, ProfileHash: r.ProfileHash, Verdict: r.Verdict, Encoding: r.Encoding,
-		Delimiter: r.Delimiter, Header: r.Header, Rows: r.Rows, Findings: []finding{}, Columns: r.Columns, NotLookedAt: r.NotLookedAt,
+		Delimiter: r.Delimiter, Header: r.Header, Rows: r.Rows, Findings: []finding{}, Columns: r.Columns, NotLookedAt: r.NotLookedAt, Risk: r.Risk,
 	}
 	for _, f := range r.Findings {
 		severity := "warn"
@@ -173,7 +177,7 @@ func ParseReport(data []byte) (Report, error) {
 	}
 	r := Report{
 		Path: w.Path, SHA256: w.SHA256, Profile: w.Profile, ProfileVersion: w.ProfileVersion, ProfileHash: w.ProfileHash, Format: w.Format, Encoding: w.Encoding, Delimiter: w.Delimiter,
-		Header: w.Header, Rows: w.Rows, Columns: w.Columns, Verdict: w.Verdict, NotLookedAt: w.NotLookedAt,
+		Header: w.Header, Rows: w.Rows, Columns: w.Columns, Verdict: w.Verdict, NotLookedAt: w.NotLookedAt, Risk: w.Risk,
 	}
 	for _, f := range w.Findings {
 		if f.Severity != "block" && (f.Severity != "warn" || alwaysBlocks(f.Rule)) {

@@ -291,7 +291,7 @@ func (r *reader) risk(k *Risk) func(*yaml.Node) {
 			"journalist":   r.ratio(&k.Journalist),
 			"marketer":     r.ratio(&k.Marketer),
 			"small_cells":  number(r, &k.SmallCells, 1, 1_000_000),
-			"on_excess":    r.oneOf(&k.OnExcess, "warn", "block"),
+			"on_excess":    r.oneOf(&k.OnExcess, "report", "warn", "block"),
 			"suppression":  r.flag(&k.Suppression),
 			"population":   number(r, &k.Population, 1, 1<<40),
 			"max_memory":   number(r, &k.MaxMemory, 1<<20, 1<<40),

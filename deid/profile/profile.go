@@ -89,7 +89,7 @@ type Risk struct {
 	Journalist  float64 `json:"journalist,omitempty"`   // the same against a wider population
 	Marketer    float64 `json:"marketer,omitempty"`     // highest accepted average risk
 	SmallCells  int     `json:"small_cells,omitempty"`  // counts below this are small cells (10 is the custom)
-	OnExcess    string  `json:"on_excess,omitempty"`    // "warn" or "block"
+	OnExcess    string  `json:"on_excess,omitempty"`    // "warn" or "block"; "report" or nothing: the figures stand in the report
 	Suppression bool    `json:"suppression,omitempty"`  // apply leaves out records below K
 	Population  int64   `json:"population,omitempty"`   // people that the data are a sample of, for the journalist risk
 	MaxMemory   int64   `json:"max_memory,omitempty"`   // bytes before classes are spilled to disk

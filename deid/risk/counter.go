@@ -28,7 +28,6 @@ type Spill interface {
 	io.Writer
 	io.ReaderAt
 	io.Closer
-	Size() int64
 }
 
 // Sealer makes Spills. Who runs a check says where they lie.

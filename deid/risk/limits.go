@@ -27,7 +27,9 @@ const (
 // Limits are what a profile accepts. A zero field is not looked at.
 type Limits struct {
 	K             int     // smallest class
-	HighestRisk   float64 // of one record, prosecutor and journalist
+	MaxBelowK     float64 // share of records that may be in smaller ones
+	HighestRisk   float64 // of one record, for the prosecutor
+	Journalist    float64 // of one record, for the journalist
 	RecordsAtRisk float64 // share of records above HighestRisk; see NoneAtRisk
 	NoneAtRisk    bool    // no record may be above HighestRisk: RecordsAtRisk is 0
 	SuccessRate   float64 // marketer
@@ -41,9 +43,9 @@ type Limits struct {
 func Preset(name string) (Limits, error) {
 	switch name {
 	case PresetPublic:
-		return Limits{K: 11, HighestRisk: 1.0 / 11, NoneAtRisk: true, Then: Block}, nil
+		return Limits{K: 11, HighestRisk: 1.0 / 11, Journalist: 1.0 / 11, NoneAtRisk: true, Then: Block}, nil
 	case PresetControlled:
-		return Limits{K: 5, HighestRisk: 1.0 / 5, NoneAtRisk: true, Then: Block}, nil
+		return Limits{K: 5, HighestRisk: 1.0 / 5, Journalist: 1.0 / 5, NoneAtRisk: true, Then: Block}, nil
 	case PresetInternal:
 		return Limits{Then: Report}, nil
 	}
@@ -55,7 +57,7 @@ func Presets() []string { return []string{PresetPublic, PresetControlled, Preset
 
 // Excess is a figure beyond its limit.
 type Excess struct {
-	Rule string `json:"rule"` // "k-anonymity", "highest-risk", "records-at-risk", "success-rate", "l-diversity", "t-closeness"
+	Rule string `json:"rule"` // "k-anonymity", "highest-risk", "journalist-risk", "records-at-risk", "success-rate", "l-diversity", "t-closeness"
 	Msg  string `json:"message"`
 }
 
@@ -63,6 +65,7 @@ type Excess struct {
 const (
 	RuleK             = "k-anonymity"
 	RuleHighest       = "highest-risk"
+	RuleJournalist    = "journalist-risk"
 	RuleRecordsAtRisk = "records-at-risk"
 	RuleSuccess       = "success-rate"
 	RuleL             = "l-diversity"
@@ -71,7 +74,7 @@ const (
 
 // Rules are all of them.
 func Rules() []string {
-	return []string{RuleK, RuleHighest, RuleRecordsAtRisk, RuleSuccess, RuleL, RuleT}
+	return []string{RuleK, RuleHighest, RuleJournalist, RuleRecordsAtRisk, RuleSuccess, RuleL, RuleT}
 }
 
 // IsRule reports whether a finding is about risk.
@@ -82,12 +85,15 @@ func IsRule(rule string) bool { return slices.Contains(Rules(), rule) }
 func (l Limits) Exceeded(f Figures) []Excess {
 	var out []Excess
 	add := func(rule, format string, args ...any) { out = append(out, Excess{rule, fmt.Sprintf(format, args...)}) }
-	if l.K > 0 && f.Smallest < int64(l.K) {
+	if share := float64(f.BelowK.Records) / float64(f.Records); l.K > 0 && share > l.MaxBelowK {
 		add(RuleK, "the smallest class has %d, the profile wants at least %d: %d of %d records share their quasi-identifiers "+
 			"with fewer; generalise or leave out columns, or leave these records out", f.Smallest, l.K, f.BelowK.Records, f.Records)
 	}
-	if highest := max(f.Prosecutor.Highest, f.Journalist.Highest); l.HighestRisk > 0 && highest > l.HighestRisk {
-		add(RuleHighest, "the highest risk of one record is %.3g, the profile allows %.3g", highest, l.HighestRisk)
+	if l.HighestRisk > 0 && f.Prosecutor.Highest > l.HighestRisk {
+		add(RuleHighest, "the highest risk of one record is %.3g for a prosecutor, the profile allows %.3g", f.Prosecutor.Highest, l.HighestRisk)
+	}
+	if l.Journalist > 0 && f.Journalist.Highest > l.Journalist {
+		add(RuleJournalist, "the highest risk of one record is %.3g for a journalist, the profile allows %.3g", f.Journalist.Highest, l.Journalist)
 	}
 	if share := f.Prosecutor.RecordsAtRisk; (l.NoneAtRisk || l.RecordsAtRisk > 0) && share > l.RecordsAtRisk {
 		add(RuleRecordsAtRisk, "%.3g of the records have a risk above %.3g, the profile allows %.3g", share, f.Threshold, l.RecordsAtRisk)

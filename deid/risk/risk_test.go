@@ -162,7 +162,6 @@ func (b *brokenSpill) Write(p []byte) (int, error) {
 
 func (b *brokenSpill) ReadAt([]byte, int64) (int, error) { return 0, errBroken }
 func (b *brokenSpill) Close() error                      { return nil }
-func (b *brokenSpill) Size() int64                       { return b.size }
 
 func TestLimits(t *testing.T) {
 	t.Parallel()
@@ -191,8 +190,8 @@ func TestLimits(t *testing.T) {
 		want   string
 	}{
 		{"public holds at 11", preset(risk.PresetPublic), table(11, 12), ""},
-		{"public at 10", preset(risk.PresetPublic), table(10, 30), "k-anonymity highest-risk records-at-risk"},
-		{"controlled at 4", preset(risk.PresetControlled), table(4, 30), "k-anonymity highest-risk records-at-risk"},
+		{"public at 10", preset(risk.PresetPublic), table(10, 30), "k-anonymity highest-risk journalist-risk records-at-risk"},
+		{"controlled at 4", preset(risk.PresetControlled), table(4, 30), "k-anonymity highest-risk journalist-risk records-at-risk"},
 		{"internal", preset(risk.PresetInternal), table(1, 1), ""},
 		{"few at risk are allowed", risk.Limits{RecordsAtRisk: 0.5}, table(2, 30), ""},
 		{"marketer", risk.Limits{SuccessRate: 0.05}, table(2, 4), "success-rate"},

@@ -31,6 +31,7 @@ type runs struct {
 type level struct {
 	file Spill
 	ends []int64
+	size int64
 }
 
 // spill writes what the table holds as a run and empties it.
@@ -87,6 +88,7 @@ func (l *level) start(i int) int64 {
 
 func (l *level) append(from source) error {
 	w := bufio.NewWriterSize(l.file, readBuffer)
+	size := l.size
 	for {
 		e, ok, err := from.next()
 		if err != nil {
@@ -98,11 +100,13 @@ func (l *level) append(from source) error {
 		if _, err := w.Write(binary.LittleEndian.AppendUint64(e.key[:len(e.key):len(e.key)], uint64(e.n))); err != nil {
 			return spillFailed(err)
 		}
+		size += entrySize
 	}
 	if err := w.Flush(); err != nil {
 		return spillFailed(err)
 	}
-	l.ends = append(l.ends, l.file.Size())
+	l.size = size
+	l.ends = append(l.ends, size)
 	return nil
 }
 

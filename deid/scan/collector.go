@@ -68,6 +68,8 @@ type Kind struct {
 // concurrent use.
 type Collector struct {
 	Shape Shape
+	// Rows takes the rows of a table; nil where nobody wants them.
+	Rows Rows
 
 	profile *profile.Profile
 	format  string // name of the format in profiles
@@ -85,6 +87,16 @@ type Collector struct {
 	included    []Column // of parts that were looked at by themselves
 	notLookedAt []string
 	bytes       *[256]table.Class
+}
+
+// Rows takes the rows of a table: what can be said of whole records only.
+type Rows interface {
+	// Wanted says which columns it wants, by their names and classes; none when
+	// the table has nothing for it. It is called once, before the first row.
+	Wanted(names []string, classes []recognise.Class) []int
+	// Row gets the values of the wanted columns of one row, in their order, valid
+	// until it returns.
+	Row(values [][]byte) error
 }
 
 // New makes a Collector. format is the name of the format in profiles: "csv",

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -32,6 +33,10 @@ type checker struct {
 
 	ragged, broken, unclosed, badText, nul place
 	badHeader                              bool
+
+	wanted []int    // 1 + place in values, by column; empty when nobody wants rows
+	values [][]byte // of the row at hand
+	rowErr error
 }
 
 // place is where something happened first, and how often.
@@ -56,12 +61,56 @@ func checkTable(ctx context.Context, c *scan.Collector, d table.Dialect, sc *tab
 			return t, t.finish(err)
 		}
 		t.batch(cells)
+		if t.rowErr != nil {
+			return t, t.rowErr
+		}
+	}
+}
+
+// want asks who takes rows which columns it wants.
+func (t *checker) want(names []string) {
+	if t.Rows == nil {
+		return
+	}
+	classes := make([]recognise.Class, len(t.columns))
+	for i := range t.columns {
+		if i >= len(names) {
+			names = append(names, "")
+		}
+		classes[i] = t.ClassOf(names[i])
+	}
+	columns := t.Rows.Wanted(names, classes)
+	if len(columns) == 0 {
+		return
+	}
+	t.wanted, t.values = make([]int, len(t.columns)), make([][]byte, len(columns))
+	for place, column := range columns {
+		t.wanted[column] = place + 1
+	}
+}
+
+// keep copies a value that is wanted: a row may come in several pieces.
+func (t *checker) keep(at int, data []byte) {
+	if at < len(t.wanted) && t.wanted[at] > 0 {
+		place := t.wanted[at] - 1
+		t.values[place] = append(t.values[place][:0], data...)
+	}
+}
+
+// endValues hands the row over.
+func (t *checker) endValues() {
+	if t.rowErr == nil {
+		t.rowErr = t.Rows.Row(t.values)
+	}
+	for i := range t.values {
+		t.values[i] = t.values[i][:0]
 	}
 }
 
 // start decides which row holds the names of the columns.
 func (t *checker) start(d table.Dialect) {
 	first := 0
+	var names []string
 	for first < len(d.Rows) && len(d.Rows[first]) != d.Fields {
 		first++ // a title above the table
 	}
@@ -71,10 +120,12 @@ func (t *checker) start(d table.Dialect) {
 		for _, name := range d.Rows[first] {
 			t.addColumn(name)
 		}
+		names = slices.Clone(d.Rows[first])
 	}
 	for len(t.columns) < d.Fields {
 		t.addColumn("")
 	}
+	t.want(names)
 }
 
 func (t *checker) addColumn(name string) *scan.Field {
@@ -152,6 +203,9 @@ func (t *checker) batch(cells []table.Cell) {
 			var col *scan.Field
 			if columns := t.columns; inBody && at < len(columns) {
 				col = columns[at]
+				if t.wanted != nil {
+					t.keep(at, c.Data)
+				}
 			} else {
 				col = t.column(at)
 			}
@@ -187,6 +241,9 @@ func (t *checker) endRow(fields int, last *table.Cell) {
 	}
 	if fields != t.fields {
 		t.ragged.add(t.line)
+	}
+	if t.wanted != nil && t.rows >= t.header {
+		t.endValues()
 	}
 	t.rows++
 }
