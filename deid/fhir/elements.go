@@ -29,6 +29,7 @@ type elem struct {
 	typ  string // "HumanName", "dateTime", "Bundle.entry", "Resource"
 	many bool   // it repeats, so that JSON writes an array
 	t    *typ   // nil for primitive types and for Resource
+	side *elem  // of a primitive type: what holds its extensions; it goes where the element goes
 }
 
 // The types that every resource and every element has parts of.
@@ -52,6 +53,9 @@ var structure = sync.OnceValue(func() map[string]*typ {
 		}
 		for _, e := range t.elems {
 			e.t = types[e.typ]
+			if e.t == nil && e.typ != typeResource {
+				e.side = &elem{path: e.path, typ: typeElement, many: e.many, t: types[typeElement]}
+			}
 		}
 	}
 	return types

@@ -17,12 +17,22 @@ const format = "fhir"
 type rules struct {
 	profile *profile.Profile
 	known   map[string]profile.Rule
+	elems   map[*elem]profile.Rule
 }
 
-func newRules(p *profile.Profile) *rules { return &rules{profile: p, known: map[string]profile.Rule{}} }
+func newRules(p *profile.Profile) *rules {
+	return &rules{profile: p, known: map[string]profile.Rule{}, elems: map[*elem]profile.Rule{}}
+}
 
 // of is the rule of an element; the zero Rule is to look into it.
-func (r *rules) of(e *elem) profile.Rule { return r.named(e.path, e.typ) }
+func (r *rules) of(e *elem) profile.Rule {
+	rule, ok := r.elems[e]
+	if !ok {
+		rule = r.named(e.path, e.typ)
+		r.elems[e] = rule
+	}
+	return rule
+}
 
 func (r *rules) named(path, kind string) profile.Rule {
 	if rule, ok := r.known[path]; ok {

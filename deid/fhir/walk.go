@@ -104,28 +104,22 @@ func (w *walk) separate(sep []byte, left bool) {
 // member writes the value c of a member of an object of type t.
 func (w *walk) member(c int, t *typ) bool {
 	w.chars = w.d.Key(w.chars[:0], c)
+	if e := t.elems[string(w.chars)]; e != nil {
+		return w.value(c, e)
+	}
 	key := string(w.chars)
 	if t.resource && key == "resourceType" {
 		w.out = append(w.out, w.d.Raw(c)...)
 		return true
 	}
-	if e := t.elems[key]; e != nil {
-		return w.value(c, e)
-	}
 	if len(key) > 1 && key[0] == '_' {
-		if e := t.elems[key[1:]]; e != nil && e.t == nil && e.typ != typeResource {
-			return w.value(c, w.besides(e))
+		if e := t.elems[key[1:]]; e != nil && e.side != nil {
+			return w.value(c, e.side)
 		}
 	}
 	w.find.unknownElement(t.name, key, w.node(c))
 	w.change.count("unknown elements")
 	return false
-}
-
-// besides is the element that holds extensions of the primitive element e. It
-// goes where e goes.
-func (w *walk) besides(e *elem) *elem {
-	return &elem{path: e.path, typ: typeElement, many: e.many, t: structure()[typeElement]}
 }
 
 // value writes the value n of the element e: one, or an array of them.
