@@ -15,6 +15,8 @@ import (
 const (
 	watchEvery = 250 * time.Millisecond
 	watchBlind = 2 * time.Second
+	// lookWithin is how long a look at rights that may have ended may take.
+	lookWithin = 700 * time.Millisecond
 	// looksAtOnce bounds how many sessions are looked at side by side.
 	looksAtOnce = 4
 	// maxDoors bounds how many sessions are remembered between requests.
@@ -193,8 +195,10 @@ func (s *Links) counter(ctx context.Context) (int64, error) {
 }
 
 // lookAgain asks about every session with running transfers whose rights may
-// have changed. What cannot be asked is cut: the client comes again.
+// have changed. What cannot be asked, or not soon, is cut: the client comes again.
 func (s *Links) lookAgain(ctx context.Context, counter int64) {
+	ctx, cancel := context.WithTimeout(ctx, lookWithin)
+	defer cancel()
 	var group errgroup.Group
 	group.SetLimit(looksAtOnce)
 	for _, before := range s.doors.stale(counter, s.now()) {

@@ -3,8 +3,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"syscall"
 	"testing"
 	"time"
 
@@ -86,11 +88,79 @@ func newPlagued(t *testing.T) (*survivors, *toxiproxy) {
 	return newSurvivors(c.premises()).begun(), toxi
 }
 
+// wantUnwell wants /readyz to say soon that it is not well without something, and
+// to say so in good time even when that swallows every word; it must be well again
+// by itself.
+func (s *survivors) wantUnwell(toxi *toxiproxy, what string) {
+	s.t.Helper()
+	for _, p := range plagues(0, 0) {
+		if p.name != "cut" && p.name != "black hole" {
+			continue
+		}
+		p.strike(toxi, what)
+		s.until("it is not ready without "+what, func() bool {
+			began := time.Now()
+			resp, err := (&http.Client{Timeout: 20 * time.Second}).Get("http://" + s.door.leadsTo() + "/readyz")
+			if err != nil {
+				s.t.Fatalf("%s, %s: /readyz does not answer: %v", what, p.name, err)
+			}
+			resp.Body.Close()
+			if took := time.Since(began); took > 10*time.Second {
+				s.t.Errorf("%s, %s: /readyz took %v", what, p.name, took)
+			}
+			return resp.StatusCode == http.StatusServiceUnavailable
+		})
+		toxi.heal()
+		s.until("it is ready again", func() bool { return isReady(s.t.Context(), s.door.leadsTo()) })
+	}
+}
+
+// A node that is cut off from the database cannot hear of a revocation at another:
+// it stops sending by itself.
+func TestNodeWithoutDatabaseStopsSending(t *testing.T) {
+	t.Parallel()
+	toxi := newToxiproxy(t)
+	postgres, store := dbtest.OwnCluster(t), s3test.Start(t)
+	c := newStoppedCluster(t, postgres.Database(t), store)
+	c.configure(reach{database: postgres.Through(toxi.before("database", postgres.Address()), databaseName(c.database))})
+	lonely := c.file("lonely.yaml", c.read(c.flags[1]))
+	c.configure(reach{})
+	c.people()
+	n := twoNodesOn(c, "--config", lonely)
+	n.notice()
+	r := n.partner("Keio")
+	id, link := n.link(n.provide(n.register("Visits", n.table("source/visits.csv", 8<<20)), r), "--bind", "login", "--uses", "9")
+	for _, p := range plagues(0, 0) {
+		if p.name != "black hole" && p.name != "mute" {
+			continue
+		}
+		n.at(1)
+		slow := n.slowClient(r, link)
+		p.strike(toxi, "database")
+		slow.late.Store(time.Now().Add(3 * time.Second).UnixNano())
+		if p.name == "mute" { // the last round
+			n.at(0)
+			n.mori.run(0, "", "link", "revoke", id)
+		}
+		if got := <-slow.end; !errors.Is(got.err, syscall.ECONNRESET) || got.late > 2*slow.window || got.all == 0 {
+			t.Errorf("%s: %d bytes, %d of them late, then %v", p.name, got.all, got.late, got.err)
+		}
+		toxi.heal()
+		n.until("the node is ready again", func() bool { return isReady(t.Context(), n.addresses[1]) })
+	}
+	n.at(1)
+	r.fetch(6, link, "after")
+	n.lead()
+	n.door.lead(n.balancer.address())
+	n.wantWhole()
+}
+
 // Between the server and its object store everything that a network can do is
 // done to registrations, approvals and downloads.
 func TestPlagueBeforeTheStore(t *testing.T) {
 	t.Parallel()
 	s, toxi := newPlagued(t)
+	s.wantUnwell(toxi, "objects")
 	for _, p := range plagues(200_000, 100_000) {
 		s.withstand("objects "+p.name, func() { p.strike(toxi, "objects") }, toxi.heal, s.registering, s.approving, s.downloading)
 	}
@@ -101,6 +171,7 @@ func TestPlagueBeforeTheStore(t *testing.T) {
 func TestPlagueBeforeTheDatabase(t *testing.T) {
 	t.Parallel()
 	s, toxi := newPlagued(t)
+	s.wantUnwell(toxi, "database")
 	for _, p := range plagues(4_000, 4_000) {
 		s.withstand("database "+p.name, func() { p.strike(toxi, "database") }, toxi.heal, s.registering, s.approving, s.downloading)
 	}
@@ -112,6 +183,7 @@ func TestPlagueBeforeTheDatabase(t *testing.T) {
 func TestPlagueBeforeTheSecondPlace(t *testing.T) {
 	t.Parallel()
 	s, toxi := newPlagued(t)
+	s.wantUnwell(toxi, "second")
 	for _, p := range plagues(2_000, 2_000) {
 		s.withstand("second place "+p.name, func() { p.strike(toxi, "second") }, toxi.heal, s.approving, s.downloading)
 	}

@@ -29,10 +29,16 @@ type twoNodes struct {
 
 func newTwoNodes(t *testing.T, more string) *twoNodes {
 	t.Helper()
-	c := newCluster(t, more)
+	return twoNodesOn(newCluster(t, more))
+}
+
+// twoNodesOn starts a second node beside the first; more are flags for it alone.
+func twoNodesOn(c *cluster, more ...string) *twoNodes {
+	t := c.t
+	t.Helper()
 	n := &twoNodes{cluster: c, addresses: [2]string{c.door.leadsTo(), ""}}
 	n.balancer = newBalancer(t)
-	n.startSecond()
+	n.startSecond(more...)
 	c.door.lead(n.balancer.address())
 	t.Cleanup(func() {
 		if n.second != nil {
