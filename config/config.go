@@ -46,6 +46,8 @@ type Config struct {
 	// WordingDir holds texts that replace the built-in ones (notices, READMEs).
 	// Default: none.
 	WordingDir string `koanf:"wording_dir"`
+	// ProfilesDir holds de-identification profiles of the operator, *.yaml.
+	ProfilesDir string `koanf:"profiles_dir"`
 	// ClientsDir is a folder with builds of this program, named teikyo-…, that
 	// everybody can fetch under /clients/. Default: none.
 	ClientsDir string `koanf:"clients_dir"`

@@ -47,6 +47,7 @@ type ManifestHead struct {
 	ClassStatement map[string]string `json:"class_statement"` // by language
 	Items          []string          `json:"items"`
 	TermsSHA256    string            `json:"terms_sha256"`
+	Gate           *ManifestGate     `json:"gate,omitempty"`
 	ValidUntil     time.Time         `json:"valid_until"`
 	Independence   string            `json:"independence,omitempty"` // "not shown" when approval could not show it
 }
@@ -70,6 +71,26 @@ type ManifestDataset struct {
 	Version int    `json:"version"`
 	Title   string `json:"title"`
 	Class   string `json:"class"`
+}
+
+// ManifestGate says by which rules the files were checked for identifiers.
+type ManifestGate struct {
+	Profile   string           `json:"profile"`
+	SHA256    string           `json:"profile_sha256"`      // of the profile's canonical document
+	Transform string           `json:"transform,omitempty"` // with which they were changed before, as who registered them says
+	Waivers   []ManifestWaiver `json:"waivers,omitempty"`
+}
+
+// ManifestWaiver let one finding pass; two people decided, who are named by id.
+type ManifestWaiver struct {
+	ID          string    `json:"id"`
+	Rule        string    `json:"rule"`
+	Finding     string    `json:"finding"`
+	FileSHA256  string    `json:"file_sha256"`
+	Reason      string    `json:"reason"`
+	RequestedBy string    `json:"requested_by"`
+	ApprovedBy  string    `json:"approved_by"`
+	Expires     time.Time `json:"expires"`
 }
 
 // ManifestFile is one file of the parcel, either plain with the digest of the

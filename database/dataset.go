@@ -99,6 +99,8 @@ type versionRow struct {
 	TermsSha256  string `gorm:"column:terms_sha256"`
 	SchemaText   string
 	Profile      string
+	ProfileHash  string
+	Transform    string
 	PQRequired   bool `gorm:"column:pq_required"`
 	PeriodFrom   string
 	PeriodTo     string
@@ -125,7 +127,7 @@ func (versionRow) TableName() string { return "dataset_versions" }
 func toVersionRow(v models.Version) *versionRow {
 	return &versionRow{
 		DatasetID: v.DatasetID, Number: v.Number, State: string(v.State), Items: toJSON(v.Items),
-		Terms: v.Terms, TermsSha256: v.TermsSHA256, SchemaText: v.Schema, Profile: v.Profile, PQRequired: v.PQRequired,
+		Terms: v.Terms, TermsSha256: v.TermsSHA256, SchemaText: v.Schema, Profile: v.Profile, ProfileHash: v.ProfileHash, Transform: v.Transform, PQRequired: v.PQRequired,
 		PeriodFrom: v.PeriodFrom, PeriodTo: v.PeriodTo, Subjects: v.Subjects, Records: v.Records,
 		FileCount: v.FileCount, TotalSize: v.TotalSize, Digest: v.Digest, IdempotentBy: v.IdempotentBy,
 		CreatedBy: v.CreatedBy, CreatedAt: toMicros(v.CreatedAt),
@@ -139,7 +141,7 @@ func (r versionRow) model() (models.Version, error) {
 	items, err := fromJSON[[]models.Item](r.Items)
 	return models.Version{
 		DatasetID: r.DatasetID, Number: r.Number, State: models.VersionState(r.State), Items: items,
-		Terms: r.Terms, TermsSHA256: r.TermsSha256, Schema: r.SchemaText, Profile: r.Profile, PQRequired: r.PQRequired,
+		Terms: r.Terms, TermsSHA256: r.TermsSha256, Schema: r.SchemaText, Profile: r.Profile, ProfileHash: r.ProfileHash, Transform: r.Transform, PQRequired: r.PQRequired,
 		PeriodFrom: r.PeriodFrom, PeriodTo: r.PeriodTo, Subjects: r.Subjects, Records: r.Records,
 		FileCount: r.FileCount, TotalSize: r.TotalSize, Digest: r.Digest, IdempotentBy: r.IdempotentBy,
 		CreatedBy: r.CreatedBy, CreatedAt: fromMicros(r.CreatedAt),

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -30,6 +31,7 @@ type NewVersion struct {
 	Terms      string
 	Schema     string // datapackage.json, may be empty
 	Profile    string // empty: the server's
+	Transform  *Transform
 	PQRequired bool
 	PeriodFrom string
 	PeriodTo   string
@@ -37,6 +39,39 @@ type NewVersion struct {
 	Records    int64
 	// Key finds an interrupted registration of the same person again; may be empty.
 	Key string
+}
+
+// Transform is the profile with which files were changed before they were sent.
+type Transform struct {
+	Profile string `json:"profile"`
+	Version string `json:"version"`
+	SHA256  string `json:"profile_sha256"` // hex, of its canonical document
+}
+
+var hexDigest = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// text is the form that is stored; the error is a *models.Error.
+func (t *Transform) text() (string, error) {
+	if t == nil {
+		return "", nil
+	}
+	if t.Profile == "" || !hexDigest.MatchString(t.SHA256) {
+		return "", models.Errorf(models.Invalid, "a transform needs the name of its profile and the SHA-256 of its document")
+	}
+	if err := errors.Join(checkLine("profile", t.Profile, maxShort), checkLine("profile version", t.Version, maxShort)); err != nil {
+		return "", firstOf(err)
+	}
+	text, err := json.Marshal(t)
+	return string(text), err
+}
+
+// TransformOf is what the version says about it; nil when nothing.
+func TransformOf(v models.Version) *Transform {
+	var t Transform
+	if v.Transform == "" || json.Unmarshal([]byte(v.Transform), &t) != nil {
+		return nil
+	}
+	return &t
 }
 
 // Limits of texts, in bytes.
@@ -122,6 +157,7 @@ func (s *Service) draft(actor access.Actor, id string, number int, nv NewVersion
 	if v.Profile == "" {
 		v.Profile = s.gate().Name
 	}
+	v.Transform, _ = nv.Transform.text() // checkVersion has looked at it
 	if nv.Terms != "" {
 		sum := sha256.Sum256([]byte(nv.Terms))
 		v.TermsSHA256 = hex.EncodeToString(sum[:])
@@ -169,7 +205,15 @@ func (s *Service) profileOf(v models.Version) (*deid.Profile, error) {
 	if v.Profile == s.gate().Name {
 		return s.gate(), nil
 	}
-	return deid.ParseProfileName(v.Profile)
+	return s.profile(v.Profile)
+}
+
+// profile finds a profile by its name.
+func (s *Service) profile(name string) (*deid.Profile, error) {
+	if s.Profiles == nil {
+		return deid.ParseProfileName(name)
+	}
+	return s.Profiles(name)
 }
 
 func (s *Service) checkNew(n New, profile string) error {
@@ -201,7 +245,10 @@ func (s *Service) lookAtWords(title, description string) error {
 }
 
 func (s *Service) checkVersion(nv NewVersion) error {
-	if _, err := deid.ParseProfileName(nv.Profile); err != nil {
+	if _, err := s.profile(nv.Profile); err != nil {
+		return err
+	}
+	if _, err := nv.Transform.text(); err != nil {
 		return err
 	}
 	if nv.Schema != "" && !json.Valid([]byte(nv.Schema)) {

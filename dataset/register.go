@@ -10,6 +10,7 @@ import (
 	"hash"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/gowebpki/jcs"
 
@@ -59,6 +60,7 @@ type review struct {
 	digest   hash.Hash
 	waivers  []string
 	verdicts map[deid.Verdict]int
+	hashes   []string         // of the profiles in the reports, one when nothing changed between them
 	missing  []models.Finding // files that are not complete
 	refused  []models.Finding // findings of the gate without a waiver
 	unlisted int              // further ones
@@ -144,6 +146,9 @@ func (r *review) pass(f models.File, stored models.GateReport, live []models.Wai
 		return models.Errorf(models.Internal, "the gate's pass is not for %s", f.Path)
 	}
 	r.verdicts[pass.Verdict()]++
+	if hash := pass.ProfileHash(); hash != "" && !slices.Contains(r.hashes, hash) {
+		r.hashes = append(r.hashes, hash)
+	}
 	r.waivers = append(r.waivers, pass.Waivers()...)
 	return nil
 }
@@ -244,6 +249,8 @@ type registered struct {
 	Terms        string               `json:"terms_sha256,omitempty"`
 	SchemaSHA256 string               `json:"schema_sha256,omitempty"`
 	Profile      string               `json:"profile"`
+	ProfileHash  string               `json:"profile_sha256,omitempty"`
+	Transform    json.RawMessage      `json:"transform,omitempty"`
 	Verdicts     map[deid.Verdict]int `json:"verdicts"`
 	Waivers      []string             `json:"waivers,omitempty"`
 	PQRequired   bool                 `json:"pq_required"`
@@ -261,6 +268,10 @@ func (r *review) details(ds models.Dataset, v models.Version, reused int) regist
 		Terms: v.TermsSHA256, Profile: v.Profile, Verdicts: r.verdicts, Waivers: r.waivers, PQRequired: v.PQRequired,
 		Reused: reused, SourceKind: ds.SourceKind, PeriodFrom: v.PeriodFrom, PeriodTo: v.PeriodTo,
 		Subjects: v.Subjects, Records: v.Records,
+	}
+	d.ProfileHash = v.ProfileHash
+	if v.Transform != "" {
+		d.Transform = json.RawMessage(v.Transform)
 	}
 	if v.Schema != "" {
 		sum := sha256.Sum256([]byte(v.Schema))
@@ -325,6 +336,8 @@ func (s *Service) frozen(v models.Version, r *review, actor access.Actor) models
 		}
 	}
 	v.FileCount, v.TotalSize = r.files, r.size
+	slices.Sort(r.hashes)
+	v.ProfileHash = strings.Join(r.hashes, " ")
 	v.Digest = hex.EncodeToString(r.digest.Sum(nil))
 	v.RegisteredBy, v.RegisteredAt = actor.UserID, s.now()
 	v.UpdatedAt = v.RegisteredAt

@@ -23,6 +23,10 @@ type Service struct {
 	People  People
 	// Gate is the profile of versions that name none; nil is deid.DefaultProfile.
 	Gate *deid.Profile
+	// Profiles finds the profile of a name; nil knows the shipped ones.
+	Profiles func(name string) (*deid.Profile, error)
+	// Scan are the means of the gate; zero means no temporary files.
+	Scan deid.Gate
 	Now  func() time.Time
 	Rand io.Reader
 	// Zone is where days that people give begin and end; nil is UTC.
@@ -90,7 +94,7 @@ func (s *Service) Put(ctx context.Context, actor access.Actor, in Upload) (Progr
 func (s *Service) desk() *intake.Desk {
 	limits := s.Limits.orDefault()
 	return &intake.Desk{
-		Store: s.Store, Objects: s.Objects, KEK: s.KEK, Profile: s.profileOf, Now: s.Now, Rand: s.Rand, Running: &s.running,
+		Store: s.Store, Objects: s.Objects, KEK: s.KEK, Profile: s.profileOf, Gate: s.Scan, Now: s.Now, Rand: s.Rand, Running: &s.running,
 		MaxFile: limits.MaxFile, MaxFiles: limits.MaxFiles, SegmentSize: limits.SegmentSize,
 	}
 }

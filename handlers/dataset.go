@@ -63,37 +63,39 @@ func viewDataset(ds models.Dataset) datasetView {
 }
 
 type datasetVersionView struct {
-	ID           string    `json:"id" doc:"The dataset."`
-	Version      int       `json:"version"`
-	Title        string    `json:"title,omitempty"`
-	Class        string    `json:"class,omitempty"`
-	State        string    `json:"state"`
-	Items        []string  `json:"items,omitempty" doc:"Of all files together, set when registered."`
-	FileCount    int       `json:"file_count" doc:"Set when registered, as total_size and digest are."`
-	TotalSize    int64     `json:"total_size" doc:"Bytes."`
-	Digest       string    `json:"digest,omitempty" doc:"SHA-256 over the canonical list of files."`
-	Profile      string    `json:"profile" doc:"De-identification profile of the gate."`
-	PQRequired   bool      `json:"pq_required" doc:"Only post-quantum recipient keys may receive it."`
-	Terms        string    `json:"terms,omitempty"`
-	TermsSHA256  string    `json:"terms_sha256,omitempty"`
-	Schema       string    `json:"schema,omitempty"`
-	PeriodFrom   string    `json:"period_from,omitempty"`
-	PeriodTo     string    `json:"period_to,omitempty"`
-	Subjects     int64     `json:"subjects,omitempty"`
-	Records      int64     `json:"records,omitempty"`
-	CreatedBy    string    `json:"created_by"`
-	CreatedAt    time.Time `json:"created_at"`
-	RegisteredBy string    `json:"registered_by,omitempty"`
-	RegisteredAt time.Time `json:"registered_at,omitzero"`
-	EndedBy      string    `json:"ended_by,omitempty"`
-	EndedAt      time.Time `json:"ended_at,omitzero"`
-	EndReason    string    `json:"end_reason,omitempty"`
+	ID           string             `json:"id" doc:"The dataset."`
+	Version      int                `json:"version"`
+	Title        string             `json:"title,omitempty"`
+	Class        string             `json:"class,omitempty"`
+	State        string             `json:"state"`
+	Items        []string           `json:"items,omitempty" doc:"Of all files together, set when registered."`
+	FileCount    int                `json:"file_count" doc:"Set when registered, as total_size and digest are."`
+	TotalSize    int64              `json:"total_size" doc:"Bytes."`
+	Digest       string             `json:"digest,omitempty" doc:"SHA-256 over the canonical list of files."`
+	Profile      string             `json:"profile" doc:"De-identification profile of the gate."`
+	ProfileHash  string             `json:"profile_sha256,omitempty" doc:"SHA-256 of the profile's canonical document, set when registered; several, joined by spaces, when it changed between files."`
+	Transform    *dataset.Transform `json:"transform,omitempty" doc:"The profile with which the files were changed before they were sent, as who sent them says."`
+	PQRequired   bool               `json:"pq_required" doc:"Only post-quantum recipient keys may receive it."`
+	Terms        string             `json:"terms,omitempty"`
+	TermsSHA256  string             `json:"terms_sha256,omitempty"`
+	Schema       string             `json:"schema,omitempty"`
+	PeriodFrom   string             `json:"period_from,omitempty"`
+	PeriodTo     string             `json:"period_to,omitempty"`
+	Subjects     int64              `json:"subjects,omitempty"`
+	Records      int64              `json:"records,omitempty"`
+	CreatedBy    string             `json:"created_by"`
+	CreatedAt    time.Time          `json:"created_at"`
+	RegisteredBy string             `json:"registered_by,omitempty"`
+	RegisteredAt time.Time          `json:"registered_at,omitzero"`
+	EndedBy      string             `json:"ended_by,omitempty"`
+	EndedAt      time.Time          `json:"ended_at,omitzero"`
+	EndReason    string             `json:"end_reason,omitempty"`
 }
 
 func viewVersion(v models.Version) datasetVersionView {
 	return datasetVersionView{
 		ID: v.DatasetID, Version: v.Number, State: string(v.State), Items: codes(v.Items), FileCount: v.FileCount,
-		TotalSize: v.TotalSize, Digest: v.Digest, Profile: v.Profile, PQRequired: v.PQRequired, Terms: v.Terms,
+		TotalSize: v.TotalSize, Digest: v.Digest, Profile: v.Profile, ProfileHash: v.ProfileHash, Transform: dataset.TransformOf(v), PQRequired: v.PQRequired, Terms: v.Terms,
 		TermsSHA256: v.TermsSHA256, Schema: v.Schema, PeriodFrom: v.PeriodFrom, PeriodTo: v.PeriodTo,
 		Subjects: v.Subjects, Records: v.Records, CreatedBy: v.CreatedBy, CreatedAt: v.CreatedAt,
 		RegisteredBy: v.RegisteredBy, RegisteredAt: v.RegisteredAt,
@@ -125,15 +127,16 @@ func (a *api) titled(ctx context.Context, actor access.Actor, v models.Version, 
 
 // VersionFields are what a person says about a new version.
 type VersionFields struct {
-	Terms      string `json:"terms,omitempty" doc:"Terms of use, as recipients get them."`
-	Schema     string `json:"schema,omitempty" doc:"datapackage.json (Frictionless Data Package), as text."`
-	Profile    string `json:"profile,omitempty" doc:"De-identification profile; the server's when absent; none needs waivers."`
-	PQRequired bool   `json:"pq_required,omitempty"`
-	PeriodFrom string `json:"period_from,omitempty" doc:"First day or month that the data cover."`
-	PeriodTo   string `json:"period_to,omitempty"`
-	Subjects   int64  `json:"subjects,omitempty" doc:"Number of people."`
-	Records    int64  `json:"records,omitempty" doc:"Number of records."`
-	Key        string `json:"idempotency_key,omitempty" doc:"As the header Idempotency-Key."`
+	Terms      string             `json:"terms,omitempty" doc:"Terms of use, as recipients get them."`
+	Schema     string             `json:"schema,omitempty" doc:"datapackage.json (Frictionless Data Package), as text."`
+	Profile    string             `json:"profile,omitempty" doc:"De-identification profile; the server's when absent; none needs waivers."`
+	Transform  *dataset.Transform `json:"transform,omitempty" doc:"The profile with which the files were changed before they were sent."`
+	PQRequired bool               `json:"pq_required,omitempty"`
+	PeriodFrom string             `json:"period_from,omitempty" doc:"First day or month that the data cover."`
+	PeriodTo   string             `json:"period_to,omitempty"`
+	Subjects   int64              `json:"subjects,omitempty" doc:"Number of people."`
+	Records    int64              `json:"records,omitempty" doc:"Number of records."`
+	Key        string             `json:"idempotency_key,omitempty" doc:"As the header Idempotency-Key."`
 }
 
 func (n VersionFields) of(header string) dataset.NewVersion {
@@ -142,7 +145,7 @@ func (n VersionFields) of(header string) dataset.NewVersion {
 		key = header
 	}
 	return dataset.NewVersion{
-		Terms: n.Terms, Schema: n.Schema, Profile: n.Profile, PQRequired: n.PQRequired, PeriodFrom: n.PeriodFrom,
+		Terms: n.Terms, Schema: n.Schema, Profile: n.Profile, Transform: n.Transform, PQRequired: n.PQRequired, PeriodFrom: n.PeriodFrom,
 		PeriodTo: n.PeriodTo, Subjects: n.Subjects, Records: n.Records, Key: key,
 	}
 }

@@ -50,6 +50,8 @@ type Version struct {
 	TermsSHA256  string // hex
 	Schema       string // datapackage.json given at registration, empty when none
 	Profile      string // de-identification profile the gate ran with
+	ProfileHash  string // hex SHA-256 of its document, set when registered; empty in versions of before
+	Transform    string // profile and hash that the files were changed with before they were sent, as the sender says; JSON, may be empty
 	PQRequired   bool   // only post-quantum recipient keys may receive it
 	PeriodFrom   string // ISO 8601 date or month, as given
 	PeriodTo     string

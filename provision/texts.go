@@ -26,10 +26,25 @@ func (s *Service) manifestHead(prov models.Provision, req models.Request, g grou
 		},
 		ClassStatement: statement, Items: plain(req.Items), TermsSHA256: g.version.TermsSHA256, ValidUntil: prov.Until,
 	}
+	if g.version.ProfileHash != "" {
+		head.Gate = manifestGate(g)
+	}
 	if prov.Independence != models.IndependenceShown {
 		head.Independence = string(prov.Independence)
 	}
 	return head
+}
+
+// manifestGate names the rules and what was waived.
+func manifestGate(g ground) *crypto.ManifestGate {
+	out := &crypto.ManifestGate{Profile: g.version.Profile, SHA256: g.version.ProfileHash, Transform: g.version.Transform}
+	for _, w := range g.waivers {
+		out.Waivers = append(out.Waivers, crypto.ManifestWaiver{
+			ID: w.ID, Rule: w.Rule, Finding: w.FindingID, FileSHA256: w.FileSHA256, Reason: w.Reason,
+			RequestedBy: w.RequestedBy, ApprovedBy: w.ApprovedBy, Expires: w.ExpiresAt,
+		})
+	}
+	return out
 }
 
 // noticeData fills NOTICE.txt. The provision is named by its id, because the

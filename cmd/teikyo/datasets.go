@@ -5,6 +5,9 @@ import (
 	"time"
 
 	"teikyo/dataset"
+	"teikyo/deid"
+	"teikyo/deid/profile"
+	"teikyo/models"
 )
 
 // sweepEvery is how often a running server sweeps.
@@ -12,9 +15,14 @@ const sweepEvery = time.Hour
 
 // openDatasets makes the use cases of datasets and sweeps what the process
 // before left behind; nobody is working yet.
-func (a *app) openDatasets(ctx context.Context) {
+func (a *app) openDatasets(ctx context.Context) error {
+	profiles, err := profile.OpenSet(a.cfg.ProfilesDir)
+	if err != nil {
+		return models.Wrap(models.Invalid, nil, "profiles_dir: "+err.Error())
+	}
 	a.datasets = &dataset.Service{
 		Store: a.db, Objects: a.objects, KEK: a.kek, People: a.access, Now: a.clock.Now, Rand: a.rand, Zone: a.zone,
+		Profiles: profiles.Find, Scan: deid.Gate{Temp: deid.SealedTemp(a.cfg.Data, a.rand)},
 	}
 	swept, err := a.sweepStart(ctx)
 	a.logSweep(swept, err)
@@ -22,6 +30,7 @@ func (a *app) openDatasets(ctx context.Context) {
 	if onPostgres(a.cfg) {
 		a.loops = append(a.loops, a.watchIssuer)
 	}
+	return nil
 }
 
 // sweepDatasets sweeps now and then until ctx ends.

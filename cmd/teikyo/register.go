@@ -25,6 +25,8 @@ type registration struct {
 	items, fileItems                                []string
 	subjects, records                               int64
 	pq                                              bool
+	transform                                       transformFlags
+	transformed                                     *transformedBy
 	files                                           []localFile
 	args                                            []string
 }
@@ -47,6 +49,10 @@ sent again. A registered version never changes.`,
 			if err != nil {
 				return err
 			}
+			if err := c.transformFirst(cmd.Context(), &r); err != nil {
+				return err
+			}
+			defer r.transformed.remove()
 			return c.register(cmd.Context(), api, &r)
 		},
 	}
@@ -60,6 +66,8 @@ sent again. A registered version never changes.`,
 	f.StringVar(&r.terms, "terms", "", "file with the terms of use that recipients get")
 	f.StringVar(&r.schema, "schema", "", "datapackage.json that describes the tables")
 	f.StringVar(&r.profile, "profile", "", "de-identification profile (none needs waivers)")
+	f.StringVar(&r.transform.profile, "transform", "", "change the files first as this profile says (a name or a YAML file); only the result is sent")
+	r.transform.register(cmd)
 	f.BoolVar(&r.pq, "pq-required", false, "only post-quantum recipient keys may receive it")
 	f.StringVar(&r.source, "source-kind", "", "where the data come from (hospital, insurer, …)")
 	f.StringVar(&r.language, "language", "", "language of the data (ja, en, …)")
@@ -177,6 +185,9 @@ func (r *registration) draft(ctx context.Context, api *client.Client, key string
 	put("terms", r.termsText, r.termsText != "")
 	put("schema", r.schemaText, r.schemaText != "")
 	put("profile", r.profile, r.profile != "")
+	if r.transformed != nil {
+		in["transform"] = r.transformed.profile
+	}
 	put("pq_required", true, r.pq)
 	put("period_from", r.from, r.from != "")
 	put("period_to", r.to, r.to != "")
@@ -225,6 +236,7 @@ func (n note) forget() {
 func (r *registration) fingerprint(server string) string {
 	parts := []string{
 		server, r.title, r.description, r.class, r.of, r.source, r.language, r.termsText, r.schemaText, r.profile, r.from, r.to,
+		r.transform.profile, r.transform.domain,
 	}
 	for _, arg := range r.args {
 		if path, err := filepath.Abs(arg); err == nil {

@@ -29,7 +29,9 @@ func (a *app) openServices(ctx context.Context) error {
 		Store: a.db, Recipients: a.db, Hasher: crypto.NewPasswordHasher(a.rand, runtime.NumCPU()),
 		Now: a.clock.Now, Rand: a.rand, OnSetupUsed: a.removeSetupCode,
 	}
-	a.openDatasets(ctx)
+	if err := a.openDatasets(ctx); err != nil {
+		return err
+	}
 	a.rekey = &rekey.Service{
 		Store: a.db, KEK: a.kek, Now: a.clock.Now, Rand: a.rand, Origin: func() string { return a.keys.Issuer().Origin },
 	}

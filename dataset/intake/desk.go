@@ -18,6 +18,7 @@ type Desk struct {
 	KEK     crypto.KEK
 	// Profile is the gate's profile for a version.
 	Profile func(v models.Version) (*deid.Profile, error)
+	Gate    deid.Gate // may be zero
 	Now     func() time.Time
 	Rand    io.Reader
 	Running *Running

@@ -32,7 +32,7 @@ type gateRun struct {
 	err       error
 }
 
-func startGate(ctx context.Context, path string, p *deid.Profile) *gateRun {
+func startGate(ctx context.Context, gate deid.Gate, path string, p *deid.Profile) *gateRun {
 	g := &gateRun{
 		blocks: make(chan []byte, gateQueue), spare: make(chan []byte, gateQueue+2),
 		quit: make(chan struct{}), over: make(chan struct{}),
@@ -40,7 +40,7 @@ func startGate(ctx context.Context, path string, p *deid.Profile) *gateRun {
 	go func() {
 		defer close(g.over)
 		defer g.survive()
-		g.report, g.err = deid.Check(ctx, path, g, p)
+		g.report, g.err = gate.Check(ctx, path, g, p)
 	}()
 	return g
 }

@@ -74,7 +74,7 @@ func TestGateSeesEverything(t *testing.T) {
 // A gate that has seen enough stops nobody.
 func TestGateMayStopEarly(t *testing.T) {
 	t.Parallel()
-	g := startGate(t.Context(), "a.bin", deid.DefaultProfile())
+	g := startGate(t.Context(), deid.Gate{}, "a.bin", deid.DefaultProfile())
 	block := bytes.Repeat([]byte{0, 1, 2, 255}, 16<<10)
 	for range 4 * gateQueue {
 		g.feed(block)
@@ -89,7 +89,7 @@ func TestGateMayStopEarly(t *testing.T) {
 func TestGateIsAborted(t *testing.T) {
 	t.Parallel()
 	for range 50 {
-		g := startGate(t.Context(), "a.csv", deid.DefaultProfile())
+		g := startGate(t.Context(), deid.Gate{}, "a.csv", deid.DefaultProfile())
 		var group sync.WaitGroup
 		group.Go(func() {
 			for range 2 * gateQueue {

@@ -144,7 +144,7 @@ func (u *upload) start(ctx context.Context) (*crypto.Sealer, error) {
 		if err != nil {
 			return nil, models.Wrap(models.Internal, err, "sealing could not start")
 		}
-		u.gate = startGate(ctx, u.file.Path, u.profile)
+		u.gate = startGate(ctx, u.d.Gate, u.file.Path, u.profile)
 		u.src.gate = u.gate
 		return sealer, nil
 	}
@@ -280,7 +280,7 @@ func (u *upload) checkStored(ctx context.Context, f models.SealedFile) (deid.Rep
 	if err != nil {
 		return deid.Report{}, err
 	}
-	return deid.Check(ctx, u.file.Path, plain, u.profile)
+	return u.d.Gate.Check(ctx, u.file.Path, plain, u.profile)
 }
 
 // stopped says why the pass ended early.
