@@ -24,6 +24,11 @@ func (c *cli) datasetReport() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if version == 0 {
+				if version, err = c.newest(cmd, id); err != nil {
+					return err
+				}
+			}
 			paths := args[1:]
 			if len(paths) == 0 {
 				if paths, err = c.pathsOf(cmd, id, version); err != nil {
@@ -35,6 +40,21 @@ func (c *cli) datasetReport() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&page, "html", "", "write the reports as one page into this file too")
 	return cmd
+}
+
+// newest is the number of the newest version.
+func (c *cli) newest(cmd *cobra.Command, id string) (int, error) {
+	answer, err := c.send(cmd, "GET", strings.TrimPrefix(versionPath(id, 0), "/api/v1"), nil)
+	if err != nil {
+		return 0, err
+	}
+	var v struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(answer, &v); err != nil {
+		return 0, models.Wrap(models.Invalid, err, "the server's answer cannot be read")
+	}
+	return v.Version, nil
 }
 
 func (c *cli) pathsOf(cmd *cobra.Command, id string, version int) ([]string, error) {
