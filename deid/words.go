@@ -28,6 +28,13 @@ func (r Report) Text() string {
 	r.textFindings(line, "Stops the registration", r.Blocking())
 	r.textFindings(line, "Warnings", r.Warnings())
 	r.textColumns(line)
+	if r.Risk != nil {
+		line(0, "")
+		line(0, "Risk of re-identification")
+		for _, words := range r.Risk.Lines() {
+			line(2, "- %s", words)
+		}
+	}
 	if len(r.NotLookedAt) > 0 {
 		line(0, "")
 		line(0, "Not looked at")

@@ -6,6 +6,6 @@ func (c *cli) deidCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "deid", Short: "De-identification: changing files, keys of domains, figures of risk", Args: noArgs, RunE: showHelp,
 	}
-	cmd.AddCommand(c.deidApply(), c.deidKeyCommand())
+	cmd.AddCommand(c.deidApply(), c.deidRisk(), c.deidKeyCommand())
 	return cmd
 }

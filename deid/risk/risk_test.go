@@ -236,3 +236,19 @@ func BenchmarkAdd(b *testing.B) {
 		b.Fatal(err)
 	}
 }
+
+// The sentences say every figure that decides.
+func TestLines(t *testing.T) {
+	t.Parallel()
+	quasi := [][]string{{"a"}, {"a"}, {"b"}}
+	f := measure(t, risk.Config{QuasiIdentifiers: []string{"birth"}, Sensitive: []string{"disease"}, K: 2}, quasi, []string{"x", "x", "y"})
+	text := strings.Join(append(f.Lines(), f.HistogramLines()...), "\n")
+	for _, want := range []string{
+		"the 3 records fall into 2 classes", "the smallest class has 1, the largest 2", "Below k = 2: 1 records (33.3 %) in 1 classes",
+		"highest risk of one record 100.0 %", "finds 66.7 %", "no table of the population", `"disease": at least 1 different values`, "3 records (100.0 %)",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in:\n%s", want, text)
+		}
+	}
+}
