@@ -3,6 +3,7 @@ package deid
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"io"
 	"slices"
 	"strings"
@@ -24,16 +25,18 @@ func Check(ctx context.Context, path string, contents io.Reader, p *Profile) (Re
 	return Gate{}.Check(ctx, path, contents, p)
 }
 
-// Gate checks files. Its zero value has no temporary files, so that formats that
-// need random access cannot be looked into.
+// Gate checks files.
 type Gate struct {
-	Temp   source.Temp
+	Temp   source.Temp // temporary files; nil: sealed ones in the system's folder
 	Limits source.Limits
 	Rand   io.Reader // for keys that live as long as one check; nil is crypto/rand
 }
 
 // Check is the function Check with the means of the gate.
 func (g Gate) Check(ctx context.Context, path string, contents io.Reader, p *Profile) (Report, error) {
+	if g.Temp == nil {
+		g.Temp = SealedTemp("", rand.Reader)
+	}
 	in, err := source.Of(path, contents, g.Temp, g.Limits)
 	if err != nil {
 		return Report{}, err

@@ -60,7 +60,7 @@ func TestRealFiles(t *testing.T) {
 		"dicom/CT_small.dcm":                     deid.VerdictBlock,
 		"uke-rousai/sample.csv":                  deid.VerdictBlock, // names, chart numbers, employers
 		"presidio/recognizer_vectors.json":       deid.VerdictBlock,
-		"duo/LICENSE.md":                         deid.WaiverRequired,
+		"duo/LICENSE.md":                         deid.VerdictWarn, // text in which nothing was found
 		"arx/test.csv":                           deid.VerdictBlock, // full ZIP codes
 		"dicom/ps315_basic_profile_2024b.csv":    deid.VerdictBlock, // a column called just "name"
 		"arx/adult_hierarchy_education.csv":      deid.VerdictWarn,  // no header
@@ -256,11 +256,11 @@ func TestFormats(t *testing.T) {
 		"json array":     {"[{\"a\":1,\"b\":2},\n{\"a\":1,\"b\":2}]\n", deid.VerdictPass, "JSON lines"},
 		"json lines":     {"[1,2,3]\n[4,5,6]\n", deid.VerdictWarn, "JSON lines"},
 		"xml":            {"<?xml version=\"1.0\"?>\n<a>1,2</a>\n", deid.WaiverRequired, "XML or HTML"},
-		"zip":            {"PK\x03\x04,,,\n", deid.WaiverRequired, "ZIP or Excel"},
+		"zip":            {"PK\x03\x04,,,\n", deid.VerdictBlock, "ZIP"},
 		"parquet":        {"PAR1\x15\x04", deid.WaiverRequired, "Parquet"},
 		"pdf":            {"%PDF-1.7\n1,2\n3,4\n", deid.WaiverRequired, "PDF"},
 		"binary":         {"a,b\n\x00\x01\x02\x03,c\n", deid.WaiverRequired, "binary"},
-		"prose":          {"Dear reader,\nthis is a letter. It has, as letters do, commas.\nBye\n", deid.WaiverRequired, "text"},
+		"prose":          {"Dear reader,\nthis is a letter. It has, as letters do, commas.\nBye\n", deid.VerdictWarn, "text"},
 		"uke":            {"UK,2,13,3,1234567,,病院,202201,0117,00\r\nIR,1,13,1,1234567,,202201,00\r\nRE,1,1112\r\nHO,06132013,１,２\r\n", deid.VerdictBlock, "UKE"},
 		"uke returned":   {"1,2,3,IR,1,13\r\n1,2,3,RE,1,1112\r\n1,2,3,HO,06132013\r\n", deid.VerdictBlock, "UKE"},
 		"care":           {"1,1,0,5,711,13,1\r\n2,2,7131,01,202301,1312345678,00131234,0000012345,,,\r\n3,3\r\n", deid.WaiverRequired, "nursing-care claims"},

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"teikyo/deid/archive"
 	"teikyo/deid/change"
 	"teikyo/deid/dicom"
 	"teikyo/deid/dpc"
@@ -12,6 +13,8 @@ import (
 	"teikyo/deid/fhir"
 	"teikyo/deid/jsonlines"
 	"teikyo/deid/kaigo"
+	"teikyo/deid/plain"
+	"teikyo/deid/program"
 	"teikyo/deid/scan"
 	"teikyo/deid/source"
 	"teikyo/deid/tabular"
@@ -38,6 +41,7 @@ type Format interface {
 // before those that would take anything.
 func formats() []Format {
 	return []Format{
+		program.Format{},
 		uke.Format(),
 		kaigo.Format(),
 		dpc.Format(),
@@ -45,7 +49,9 @@ func formats() []Format {
 		fhir.Format{},
 		jsonlines.Format{},
 		excel.Format{},
+		archive.Format{Inner: checkContents},
 		tabular.Format{},
+		plain.Format{},
 	}
 }
 
@@ -65,7 +71,7 @@ func FormatKey(name string) string { return strings.ToLower(strings.ReplaceAll(n
 // readable names all formats, for messages.
 func readable() string {
 	var names []string
-	for _, f := range formats() {
+	for _, f := range formats()[1:] { // the first one refuses
 		names = append(names, f.Name())
 	}
 	if n := len(names); n > 1 {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"path"
 	"regexp"
 	"strings"
@@ -284,20 +285,31 @@ func (b *book) part(ctx context.Context, e *zipfile.Entry, r io.Reader) error {
 		return b.compound(e, whole)
 	case name == "xl/sharedstrings.xml" || name == "xl/styles.xml" || strings.HasPrefix(name, "xl/theme/") || name == "xl/calcchain.xml":
 		return drain(whole)
-	case strings.HasPrefix(name, "xl/media/") || strings.Contains(name, "thumbnail"):
+	case isPicture(name, head):
 		b.pictures++
 		return drain(whole)
 	case strings.HasSuffix(name, ".rels"):
 		return b.links(ctx, e, whole)
 	case strings.HasPrefix(name, "xl/worksheets/") && strings.HasSuffix(name, ".xml"):
 		return b.sheet(ctx, e, name, whole)
-	case strings.HasSuffix(name, ".xml") || strings.HasSuffix(name, ".vml") || bytes.HasPrefix(bytes.TrimLeft(head, "\xef\xbb\xbf \r\n\t"), []byte("<")):
+	case strings.HasSuffix(name, ".xml") || strings.HasSuffix(name, ".vml") || strings.HasSuffix(name, ".svg"):
 		return b.words(ctx, e, name, whole)
-	default:
+	case strings.HasPrefix(name, "xl/printersettings/"):
 		b.binary++
 		return drain(whole)
+	default:
+		b.c.Block("unknown-part", b.partName(e), "the part is none that Excel writes and was not looked into; take it out of the workbook")
 	}
 	return nil
+}
+
+// isPicture: a picture by its place and its contents.
+func isPicture(name string, head []byte) bool {
+	if !strings.HasPrefix(name, "xl/media/") && !strings.Contains(name, "thumbnail") {
+		return false
+	}
+	emf := len(head) > 44 && string(head[40:44]) == " EMF" || bytes.HasPrefix(head, []byte("\xd7\xcd\xc6\x9a")) || bytes.HasPrefix(head, []byte("\x01\x00\x09\x00"))
+	return emf || strings.HasPrefix(http.DetectContentType(head), "image/") || bytes.HasPrefix(head, []byte("II*\x00")) || bytes.HasPrefix(head, []byte("MM\x00*"))
 }
 
 // drain reads to the end, so that size and check sum are compared.

@@ -230,6 +230,8 @@ func TestParts(t *testing.T) {
 	for name, c := range map[string]struct{ part, body, rule string }{
 		"old macros":       {"xl/macrosheets/sheet1.xml", "<x/>", "executable-content"},
 		"renamed macros":   {"xl/theme/theme9.xml", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "_\x00V\x00B\x00A\x00_\x00P\x00R\x00O\x00J\x00E\x00C\x00T\x00", "executable-content"},
+		"a table beside":   {"data.csv", "a,b\n1,2\n", "unknown-part"},
+		"a false picture":  {"xl/media/image9.png", "a,b\n1,2\n", "unknown-part"},
 		"program":          {"xl/media/image1.png", "\x7fELF\x02\x01\x01", "executable-content"},
 		"embedded":         {"xl/embeddings/oleObject1.bin", "x", "embedded-object"},
 		"outside":          {"xl/externalLinks/externalLink1.xml", "<x/>", "external-link"},

@@ -293,8 +293,11 @@ func (c *Collector) unseen() {
 		"names of people and stories inside free text",
 		"dates of birth written as serial numbers",
 		"combinations of values that point to one person (k-anonymity)")
+	c.NotLookedAt("names of people and stories inside free text")
+	c.NotLookedAt("dates of birth written as serial numbers or in kanji numerals")
+	c.NotLookedAt("combinations of values that point to one person (k-anonymity)")
 	if c.Shape.Rows > t.FullRows {
-		c.notLookedAt = append(c.notLookedAt, fmt.Sprintf("check digits and shares of columns in rows after %d: one row in %d was sampled; "+
+		c.NotLookedAt(fmt.Sprintf("check digits and shares of columns in rows after %d: one row in %d was sampled; "+
 			"e-mail addresses, written phone numbers and the like were looked for in every row", t.FullRows, t.SampleEvery))
 	}
 }

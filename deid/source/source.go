@@ -50,6 +50,7 @@ type Source struct {
 	Head   []byte    // the first bytes, at most HeadSize; fewer when they are all
 	R      io.Reader // the whole contents, Head included
 	Limits Limits
+	Temp   Temp // makes temporary files for what is inside; nil when there are none
 	// Spill reads R to its end into a sealed temporary file for random access;
 	// free must be called when it is no longer needed. Nothing else may read R
 	// then.
@@ -63,7 +64,7 @@ func Of(path string, contents io.Reader, temp Temp, limits Limits) (Source, erro
 	if err != nil {
 		return Source{}, err
 	}
-	s := Source{Path: path, Head: head, R: io.MultiReader(bytes.NewReader(head), contents), Limits: limits.OrDefault()}
+	s := Source{Path: path, Head: head, R: io.MultiReader(bytes.NewReader(head), contents), Limits: limits.OrDefault(), Temp: temp}
 	s.Spill = func(ctx context.Context) (io.ReaderAt, int64, func(), error) { return s.spill(ctx, temp) }
 	return s, nil
 }
