@@ -60,7 +60,7 @@ func TestRealFiles(t *testing.T) {
 		"dicom/CT_small.dcm":                     deid.VerdictBlock,
 		"uke-rousai/sample.csv":                  deid.VerdictBlock, // names, chart numbers, employers
 		"presidio/recognizer_vectors.json":       deid.VerdictBlock,
-		"duo/LICENSE.md":                         deid.VerdictWarn, // text in which nothing was found
+		"duo/LICENSE.md":                         deid.VerdictWarn,  // text in which nothing was found
 		"arx/test.csv":                           deid.VerdictBlock, // full ZIP codes
 		"dicom/ps315_basic_profile_2024b.csv":    deid.VerdictBlock, // a column called just "name"
 		"arx/adult_hierarchy_education.csv":      deid.VerdictWarn,  // no header
