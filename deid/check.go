@@ -3,7 +3,6 @@ package deid
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"io"
 	"slices"
 	"strings"
@@ -27,17 +26,22 @@ func Check(ctx context.Context, path string, contents io.Reader, p *Profile) (Re
 
 // Gate checks files.
 type Gate struct {
-	Temp   source.Temp // temporary files; nil: sealed ones in the system's folder
+	Temp   source.Temp // temporary files; nil: for formats that need them, sealed ones in the system's folder
 	Limits source.Limits
 	Rand   io.Reader // for keys that live as long as one check; nil is crypto/rand
 }
 
+// temp makes the temporary files of formats that need random access.
+func (g Gate) temp() source.Temp {
+	if g.Temp == nil {
+		return SealedTemp("", g.random())
+	}
+	return g.Temp
+}
+
 // Check is the function Check with the means of the gate.
 func (g Gate) Check(ctx context.Context, path string, contents io.Reader, p *Profile) (Report, error) {
-	if g.Temp == nil {
-		g.Temp = SealedTemp("", rand.Reader)
-	}
-	in, err := source.Of(path, contents, g.Temp, g.Limits)
+	in, err := source.Of(path, contents, g.temp(), g.Limits)
 	if err != nil {
 		return Report{}, err
 	}

@@ -63,7 +63,7 @@ func (g Gate) Measure(ctx context.Context, path string, contents, population io.
 
 // rows reads a table for its rows alone.
 func (g Gate) rows(ctx context.Context, path string, contents io.Reader, rows scan.Rows) error {
-	in, err := source.Of(path, contents, g.Temp, g.Limits)
+	in, err := source.Of(path, contents, g.temp(), g.Limits)
 	if err != nil {
 		return err
 	}

@@ -289,12 +289,8 @@ func (c *Collector) soft(f *Field) {
 // unseen says what was not looked at.
 func (c *Collector) unseen() {
 	t := &c.profile.Thresholds
-	c.notLookedAt = append(c.notLookedAt,
-		"names of people and stories inside free text",
-		"dates of birth written as serial numbers",
-		"combinations of values that point to one person (k-anonymity)")
 	c.NotLookedAt("names of people and stories inside free text")
-	c.NotLookedAt("dates of birth written as serial numbers or in kanji numerals")
+	c.NotLookedAt("dates of birth written as serial numbers")
 	c.NotLookedAt("combinations of values that point to one person (k-anonymity)")
 	if c.Shape.Rows > t.FullRows {
 		c.NotLookedAt(fmt.Sprintf("check digits and shares of columns in rows after %d: one row in %d was sampled; "+
