@@ -13,7 +13,7 @@ import (
 // memory. The contents decide the format. A file whose format nobody reads is a
 // *models.Error: what is not understood is not passed on.
 func (g Gate) Transform(ctx context.Context, path string, contents io.Reader, out io.Writer, t *change.Changer) error {
-	in, err := source.Of(path, contents, g.Temp, g.Limits)
+	in, err := source.Of(path, contents, g.temp(), g.Limits)
 	if err != nil {
 		return err
 	}
