@@ -50,7 +50,7 @@ func loadSession(tree *arrival.Tree, l link) (s session, found bool, err error) 
 		return session{}, false, err
 	}
 	if json.Unmarshal(text, &s) != nil { // damaged: the link is redeemed again
-		return session{}, false, nil
+		return session{}, false, nil //nolint:nilerr // the link is redeemed again
 	}
 	return s, s.LinkSHA256 == l.digest() && s.Base == l.base, nil
 }

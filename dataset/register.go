@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash"
 	"slices"
@@ -135,7 +136,7 @@ func (r *review) pass(f models.File, stored models.GateReport, live []models.Wai
 	report, err := deid.ParseReport(stored.Report)
 	if err != nil || report.Profile != r.v.Profile {
 		r.add(&r.missing, models.Finding{Location: f.Path, Rule: "report", Msg: "its gate report cannot be used; send the file again"})
-		return nil
+		return nil //nolint:nilerr // the finding says it
 	}
 	pass, err := deid.NewPass(report, live, f.SHA256, s.Now())
 	if err != nil {
@@ -156,8 +157,8 @@ func (r *review) pass(f models.File, stored models.GateReport, live []models.Wai
 // refuse lists the findings of a file, each with the command that asks for its
 // waiver.
 func (r *review) refuse(f models.File, err error) {
-	known, ok := err.(*models.Error)
-	if !ok || len(known.Findings) == 0 {
+	var known *models.Error
+	if !errors.As(err, &known) || len(known.Findings) == 0 {
 		r.add(&r.refused, models.Finding{Location: f.Path, Rule: "gate", Msg: err.Error()})
 		return
 	}

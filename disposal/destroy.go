@@ -85,7 +85,7 @@ type revokedDetails struct {
 // endProvision revokes a provision and leaves of its pack the documents alone.
 func (s *Service) endProvision(ctx context.Context, d models.Disposal, item models.DisposalItem, p models.Provision) error {
 	if p.HeaderSize == 0 && models.CheckTransition(p.State, models.ProvisionRevoked) != nil {
-		return nil
+		return nil //nolint:nilerr // it has ended already
 	}
 	key, err := s.doomedKey(ctx, item)
 	if err != nil {
@@ -147,7 +147,7 @@ func (s *Service) replacePack(ctx context.Context, d models.Disposal, item model
 
 func (s *Service) revoke(ctx context.Context, d models.Disposal, p *models.Provision) error {
 	if models.CheckTransition(p.State, models.ProvisionRevoked) != nil {
-		return nil
+		return nil //nolint:nilerr // it has ended already
 	}
 	p.State, p.RevokedBy, p.RevokedAt, p.RevokeReason = models.ProvisionRevoked, d.ProposedBy, s.now(), "the data was destroyed"
 	return s.Store.Append(ctx, &ledger.Entry{

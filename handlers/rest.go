@@ -51,6 +51,8 @@ func (r route) operation() huma.Operation {
 
 // serve is add for an operation that was described further.
 func serve[I, O any](a *api, op huma.Operation, do useCase[I, O]) {
+	checkEmbedded(reflect.TypeFor[I]())
+	checkEmbedded(reflect.TypeFor[O]())
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		actor := actorOf(ctx)
 		out, err := do(ctx, actor, in)

@@ -23,10 +23,10 @@ func TestPartsMakeTheWhole(t *testing.T) {
 		w.user(fmt.Sprintf("u-%d", i), models.Manager)
 	}
 	w.provisions(23, func(i int, r *provision.Record) {
-		switch {
-		case i%5 == 0:
+		switch i % 5 {
+		case 0:
 			r.Class, r.Basis = models.Personal, models.Law
-		case i%5 == 1:
+		case 1:
 			r.Class, r.Test = models.Test, true
 		}
 	})

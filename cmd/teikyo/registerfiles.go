@@ -303,7 +303,7 @@ func (s *sender) offset(ctx context.Context, f localFile, fromStart bool) (int64
 	resp.Body.Close()
 	offset, err := strconv.ParseInt(resp.Header.Get("Upload-Offset"), 10, 64)
 	if err != nil || offset < 0 || offset >= f.size {
-		return 0, nil // of other contents, or complete after all: the digest tells
+		return 0, nil //nolint:nilerr // of other contents, or complete after all: the digest tells
 	}
 	return offset, nil
 }

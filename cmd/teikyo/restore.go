@@ -185,7 +185,7 @@ func (r *restore) readIssuer(context.Context) error {
 	}
 	text, err = readFileLimited(filepath.Join(r.keysDir(), issuerFile), 1<<20+1)
 	if err != nil {
-		return nil
+		return nil //nolint:nilerr // none is there yet
 	}
 	present, err := crypto.ParseIssuer(text)
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/mod/sumdb/tlog"
 
 	"teikyo/access"
 	"teikyo/backup"
@@ -159,7 +158,7 @@ func (r *restore) beginLog(ctx context.Context, db *database.DB, known [][]byte)
 }
 
 func (r *restore) restoredState(log int, head ledger.Head, now time.Time) restoredState {
-	state := restoredState{Log: log, Size: head.Size, Root: tlog.Hash(head.Root), ClosedAt: now.UnixMicro()}
+	state := restoredState{Log: log, Size: head.Size, Root: head.Root, ClosedAt: now.UnixMicro()}
 	if r.backup != nil {
 		state.Backup, state.MadeAt = r.backup.SHA256, r.backup.Manifest.MadeAt.Format(time.RFC3339)
 	}

@@ -45,7 +45,7 @@ func (a *app) serve(ctx context.Context) error {
 		group.Go(func() error {
 			err := loop(work)
 			if work.Err() != nil { // it was told to end
-				return nil
+				return nil //nolint:nilerr // what it says then is that it was told to end
 			}
 			stop(err)
 			return err

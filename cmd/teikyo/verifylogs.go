@@ -92,7 +92,7 @@ func closedLog(ctx context.Context, src ledger.Source, number int) (ledger.Sourc
 		}
 		last, err := ledger.ParseCheckpoint(log.Checkpoint)
 		if err != nil || last.Tree.N > log.Size { // it covers lost entries
-			return db.ClosedLog(log), nil, nil
+			return db.ClosedLog(log), nil, nil //nolint:nilerr // none is known
 		}
 		return db.ClosedLog(log), log.Checkpoint, nil
 	}

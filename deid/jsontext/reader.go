@@ -315,7 +315,7 @@ func (r *Reader) syntax(format string, args ...any) error {
 }
 
 func (r *Reader) limit(format string, args ...any) error {
-	err := r.syntax(format, args...).(*SyntaxError)
+	err := r.syntax(format, args...).(*SyntaxError) //nolint:errorlint // it is made there
 	err.Limit = true
 	return err
 }

@@ -92,7 +92,7 @@ func (p *Pass) feed(ctx context.Context, work chan<- storage.Object) error {
 // one brings one object over, unless it is there.
 func (p *Pass) one(ctx context.Context, obj storage.Object) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // the pass says why it ended
 	}
 	size, there := p.there[obj.Key]
 	if there && size == obj.Size && p.Journal.Has(obj.Key) {

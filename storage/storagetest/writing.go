@@ -135,7 +135,7 @@ func sourceErrors(t *testing.T, s storage.Store) {
 
 func sourceError(t testing.TB, s storage.Store, cause error, good []byte, size int64) {
 	for _, together := range []bool{false, true} {
-		var body io.Reader = io.MultiReader(bytes.NewReader(good), iotest.ErrReader(cause))
+		body := io.MultiReader(bytes.NewReader(good), iotest.ErrReader(cause))
 		if together {
 			body = iotest.DataErrReader(body) // last bytes and error in one Read
 		}
