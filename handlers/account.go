@@ -16,6 +16,8 @@ func (a *api) accountRoutes() {
 		summary: "Sign in: an API token, or a browser session as a cookie"}, a.signIn)
 	add(a, route{method: get, path: "/sessions/current", id: "who-am-i", tag: "accounts",
 		summary: "Show the account and token that the request came with"}, a.whoAmI)
+	add(a, route{method: post, path: "/sessions/current/password", id: "change-password", tag: "accounts", status: http.StatusNoContent,
+		summary: "Replace one's own password; every token and session ends"}, a.changePassword)
 	add(a, route{method: remove, path: "/sessions/current", id: "sign-out", tag: "accounts", status: http.StatusNoContent,
 		summary: "End the token or session that the request came with"}, a.signOut)
 
@@ -218,6 +220,18 @@ type acceptInput struct {
 		Code     string `json:"code" maxLength:"200"`
 		Password string `json:"password" maxLength:"4096"`
 	}
+}
+
+// PasswordInput is one's own password, and the next.
+type PasswordInput struct {
+	Present  string `json:"present" minLength:"1" maxLength:"4096" writeOnly:"true"`
+	Password string `json:"password" minLength:"1" maxLength:"4096" writeOnly:"true"`
+}
+
+type passwordInput struct{ Body PasswordInput }
+
+func (a *api) changePassword(ctx context.Context, actor access.Actor, in *passwordInput) (*struct{}, error) {
+	return nil, a.Access.ChangePassword(ctx, actor, in.Body.Present, in.Body.Password)
 }
 
 func (a *api) acceptInvitation(ctx context.Context, _ access.Actor, in *acceptInput) (*body[UserView], error) {

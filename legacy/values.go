@@ -56,7 +56,13 @@ func (s *Service) date(r row, column string, end bool) (time.Time, error) {
 			return day.UTC(), nil
 		}
 	}
-	return time.Time{}, wrong(column, strconv.Quote(text)+" is not a date; write it as 2024-03-31")
+	if day, ok := eraDate(text, s.Zone); ok {
+		if end {
+			day = day.AddDate(0, 0, 1)
+		}
+		return day.UTC(), nil
+	}
+	return time.Time{}, wrong(column, strconv.Quote(text)+" is not a date; write it as 2024-03-31 or 令和6年3月31日")
 }
 
 // past is a date that must not lie in the future.

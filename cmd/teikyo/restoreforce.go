@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-
 	"teikyo/access"
 	"teikyo/backup"
 	"teikyo/crypto"

@@ -17,6 +17,7 @@ func (c *cli) userCommand() *cobra.Command {
 		c.userAct("confirm", "Confirm, as a second administrator, that an account is who it says"),
 		c.userAct("disable", "Shut an account out at once"),
 		c.userAct("enable", "Let a disabled account in again"),
+		c.userPassword(),
 		c.userAct("reset", "Replace an account's password with a new one-time invitation code", "code"))
 	return cmd
 }
@@ -68,6 +69,37 @@ func (c *cli) userAccept() *cobra.Command {
 	cmd.Flags().StringVar(&codeFile, "code-file", "", "file with the invitation code, - for standard input")
 	cmd.Flags().StringVar(&passwordFile, "password-file", "", "file with your new password, - for standard input")
 	requireFlags(cmd, "code-file", "password-file")
+	return cmd
+}
+
+func (c *cli) userPassword() *cobra.Command {
+	var presentFile, passwordFile string
+	cmd := &cobra.Command{
+		Use: "password", Short: "Replace your own password; every token and session of yours ends", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			present, err := c.readSecret(presentFile, "present password")
+			if err != nil {
+				return err
+			}
+			password, err := c.readSecret(passwordFile, "new password")
+			if err != nil {
+				return err
+			}
+			api, err := c.api()
+			if err != nil {
+				return err
+			}
+			err = api.Call(cmd.Context(), "POST", "/api/v1/sessions/current/password",
+				map[string]any{"present": present, "password": password}, nil)
+			if err == nil {
+				c.say("the password was replaced; sign in again with teikyo login")
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&presentFile, "present-file", "", "file with your present password, - for standard input")
+	cmd.Flags().StringVar(&passwordFile, "password-file", "", "file with your new password, - for standard input")
+	requireFlags(cmd, "present-file", "password-file")
 	return cmd
 }
 
