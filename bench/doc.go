@@ -3,6 +3,7 @@
 //
 //	go run ./bench                       everything, some minutes and 8 GB of disk
 //	go run ./bench -only ledger,download some parts
+//	go run ./bench -only pages -postgres pages of a server on PostgreSQL
 //	go run ./bench -quick                small sizes: does it still work?
 //
 // A figure is a median of several rounds in which peer and program take turns to
