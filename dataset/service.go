@@ -113,6 +113,7 @@ type Store interface {
 	FileRows
 	SealedRows
 	WaiverRows
+	RecheckRows
 }
 
 // Transactions bundle rows with their ledger entries.

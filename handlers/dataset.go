@@ -37,6 +37,7 @@ func (a *api) datasetRoutes() {
 	add(a, route{method: post, path: version + "/recall", id: "version-recall", tag: tag,
 		summary: "Withdraw a version and tell those who have it to stop"}, a.endVersion(a.Datasets.Recall))
 	a.fileRoutes(version + "/files")
+	a.recheckRoutes(version)
 	a.waiverRoutes()
 }
 

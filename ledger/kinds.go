@@ -10,6 +10,7 @@ const (
 	DatasetImported     Kind = "dataset.imported"
 	DatasetWithdrawn    Kind = "dataset.withdrawn"
 	DatasetDestroyed    Kind = "dataset.destroyed"
+	DatasetRechecked    Kind = "dataset.rechecked"
 	WaiverGranted       Kind = "waiver.granted"
 	NoticePublished     Kind = "notice.published"
 	AgreementAdded      Kind = "agreement.added"
@@ -78,7 +79,7 @@ const (
 // Known reports whether k is one of the kinds above.
 func (k Kind) Known() bool {
 	switch k {
-	case DatasetRegistered, DatasetImported, DatasetWithdrawn, DatasetDestroyed, WaiverGranted, NoticePublished,
+	case DatasetRegistered, DatasetImported, DatasetWithdrawn, DatasetDestroyed, DatasetRechecked, WaiverGranted, NoticePublished,
 		AgreementAdded, AgreementEnded,
 		RecipientApplied, RecipientUpdated, RecipientApproved, RecipientRejected, RecipientSuspended, RecipientReinstated, RecipientRevoked,
 		KeyAdded, KeyProved, KeyApproved, KeyRevoked,

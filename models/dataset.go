@@ -163,3 +163,36 @@ type Waiver struct {
 func (w Waiver) Live(now time.Time) bool {
 	return w.ApprovedBy != "" && w.RejectedBy == "" && now.Before(w.ExpiresAt)
 }
+
+// Recheck is one look of the gate at a registered version, after its
+// registration.
+type Recheck struct {
+	ID          string
+	DatasetID   string
+	Version     int
+	Profile     string
+	ProfileHash string // hex SHA-256 of the profile's document
+	Reason      string
+	Verdicts    map[string]int // number of files with each verdict, once done
+	RequestedBy string
+	RequestedAt time.Time
+	DoneAt      time.Time // zero until done, or given up
+	Failed      string    // why it gave up, in words
+}
+
+// State is queued, done or failed.
+func (r Recheck) State() string {
+	switch {
+	case r.Failed != "":
+		return "failed"
+	case r.DoneAt.IsZero():
+		return "queued"
+	}
+	return "done"
+}
+
+// RecheckFile is the report of one file of a recheck.
+type RecheckFile struct {
+	Path   string
+	Report GateReport
+}

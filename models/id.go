@@ -16,6 +16,7 @@ const (
 	FileID      = "f"
 	SealedID    = "sf"
 	ReportID    = "gr"
+	RecheckID   = "rc"
 	WaiverID    = "w"
 	RecipientID = "r"
 	KeyID       = "k"

@@ -17,7 +17,7 @@ import (
 func (c *cli) datasetCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "dataset", Short: "Datasets and their versions", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(c.datasetRegister(), c.datasetList(), c.datasetShow(), c.datasetCheck(), c.datasetReport(), c.datasetSweep(),
+	cmd.AddCommand(c.datasetRegister(), c.datasetList(), c.datasetShow(), c.datasetCheck(), c.datasetReport(), c.datasetRecheck(), c.datasetSweep(),
 		c.datasetEnd("withdraw", "End the provision of a version"),
 		c.datasetEnd("recall", "Withdraw a version and tell those who have it to stop using it"), c.datasetDestroy())
 	return cmd

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 
+	"teikyo/dataset"
 	"teikyo/egress"
 	"teikyo/events"
 	"teikyo/internal/buildinfo"
@@ -35,7 +36,7 @@ func (a *app) openEvents(ctx context.Context) error {
 		},
 		Agent: "teikyo/" + buildinfo.Version(), Failed: func(err error) { a.log.Error("webhooks", "error", err) },
 	}
-	workers := map[string]jobs.Worker{events.WebhookKind: a.webhooks}
+	workers := map[string]jobs.Worker{events.WebhookKind: a.webhooks, dataset.RecheckKind: a.datasets}
 	if err := a.openSyslog(ctx, guard, workers); err != nil {
 		return err
 	}

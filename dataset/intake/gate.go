@@ -112,8 +112,8 @@ func (g *gateRun) abort() {
 	<-g.over
 }
 
-// storedReport is the row of a report that is bound to contents.
-func (d *Desk) storedReport(r deid.Report, sha256hex string) (models.GateReport, error) {
+// StoredReport is the row of a report that is bound to contents.
+func (d *Desk) StoredReport(r deid.Report, sha256hex string) (models.GateReport, error) {
 	id, err := models.NewID(d.Rand, models.ReportID)
 	if err != nil {
 		return models.GateReport{}, err
@@ -129,8 +129,8 @@ func (d *Desk) storedReport(r deid.Report, sha256hex string) (models.GateReport,
 	}, nil
 }
 
-// segmentsOf is the storage's view of a sealed file.
-func segmentsOf(f models.SealedFile) []storage.Segment {
+// Segments is the storage's view of a sealed file.
+func Segments(f models.SealedFile) []storage.Segment {
 	list := make([]storage.Segment, len(f.Segments))
 	for i, seg := range f.Segments {
 		list[i] = storage.Segment{Key: seg.Key, Size: seg.Size}

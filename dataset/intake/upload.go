@@ -269,12 +269,12 @@ func (u *upload) report(ctx context.Context, f models.SealedFile) (models.GateRe
 	if err != nil {
 		return models.GateReport{}, models.Wrap(models.Unavailable, err, "the gate could not look at the file; send it again")
 	}
-	return u.d.storedReport(report, f.SHA256)
+	return u.d.StoredReport(report, f.SHA256)
 }
 
 // checkStored runs the gate over what an upload in several requests has sealed.
 func (u *upload) checkStored(ctx context.Context, f models.SealedFile) (deid.Report, error) {
-	payload := storage.OpenSegments(ctx, u.d.Objects, segmentsOf(f), 0, -1)
+	payload := storage.OpenSegments(ctx, u.d.Objects, Segments(f), 0, -1)
 	defer payload.Close()
 	plain, err := crypto.NewOpener(u.key, payload)
 	if err != nil {

@@ -85,7 +85,7 @@ var rows = map[string][]string{
 	"jobs":                       {"models"},
 	"events":                     {"models", "crypto", "ledger", "access", "egress", "jobs"},
 
-	"dataset":          {"models", "crypto", "storage", "ledger", "deid", "access", "dataset/intake"},
+	"dataset":          {"models", "crypto", "storage", "ledger", "deid", "access", "jobs", "dataset/intake"},
 	"dataset/intake":   {"models", "crypto", "storage", "deid"},
 	"recipient":        {"models", "crypto", "ledger", "access"},
 	"keys":             {"models", "crypto", "ledger"},
