@@ -3,6 +3,7 @@
 //
 //	go run ./bench                       everything, some minutes and 8 GB of disk
 //	go run ./bench -only ledger,download some parts
+//	go run ./bench -only nodes           two nodes against one on PostgreSQL, with a profile
 //	go run ./bench -only pages -postgres pages of a server on PostgreSQL
 //	go run ./bench -quick                small sizes: does it still work?
 //

@@ -156,16 +156,21 @@ func (h *house) provide(ctx context.Context, ds *draft) (time.Duration, error) {
 	return took, err
 }
 
+// requestFor is a request for a version.
+func (h *house) requestFor(ds *draft) map[string]any {
+	return map[string]any{
+		"dataset": ds.ID, "version": ds.Version, "recipient": h.recipient, "agreement": h.agreement, "key": h.key,
+		"purpose": "research", "words": "a benchmark", "method": "download", "until": day(90),
+	}
+}
+
 func (h *house) provideFor(ctx context.Context, ds *draft) (took time.Duration, provision string, err error) {
 	alice, err := h.api(h.alice)
 	if err != nil {
 		return 0, "", err
 	}
 	var request struct{ ID string }
-	err = ds.api.Call(ctx, "POST", "/api/v1/requests", map[string]any{
-		"dataset": ds.ID, "version": ds.Version, "recipient": h.recipient, "agreement": h.agreement, "key": h.key,
-		"purpose": "research", "words": "a benchmark", "method": "download", "until": day(90),
-	}, &request)
+	err = ds.api.Call(ctx, "POST", "/api/v1/requests", h.requestFor(ds), &request)
 	if err != nil {
 		return 0, "", err
 	}
