@@ -257,7 +257,7 @@ func TestFormats(t *testing.T) {
 		"json lines":     {"[1,2,3]\n[4,5,6]\n", deid.VerdictWarn, "JSON lines"},
 		"xml":            {"<?xml version=\"1.0\"?>\n<a>1,2</a>\n", deid.WaiverRequired, "XML or HTML"},
 		"zip":            {"PK\x03\x04,,,\n", deid.VerdictBlock, "ZIP"},
-		"parquet":        {"PAR1\x15\x04", deid.WaiverRequired, "Parquet"},
+		"parquet":        {"PAR1\x15\x04", deid.VerdictBlock, "Parquet"},
 		"pdf":            {"%PDF-1.7\n1,2\n3,4\n", deid.WaiverRequired, "PDF"},
 		"binary":         {"a,b\n\x00\x01\x02\x03,c\n", deid.WaiverRequired, "binary"},
 		"prose":          {"Dear reader,\nthis is a letter. It has, as letters do, commas.\nBye\n", deid.VerdictWarn, "text"},

@@ -13,6 +13,7 @@ import (
 	"teikyo/deid/fhir"
 	"teikyo/deid/jsonlines"
 	"teikyo/deid/kaigo"
+	"teikyo/deid/parquet"
 	"teikyo/deid/plain"
 	"teikyo/deid/program"
 	"teikyo/deid/scan"
@@ -48,6 +49,7 @@ func formats() []Format {
 		dicom.Format{},
 		fhir.Format{},
 		jsonlines.Format{},
+		parquet.Format{},
 		excel.Format{},
 		archive.Format{Inner: checkContents},
 		tabular.Format{},
