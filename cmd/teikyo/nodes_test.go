@@ -352,7 +352,7 @@ func TestSigningKeyReplacedAtOneNode(t *testing.T) {
 	n.alice.run(0, "", append([]string{"issuer", "rotate", "checkpoint", "--data", n.data}, n.flags...)...)
 	select {
 	case err := <-n.second.ended:
-		if said := n.second.said(); err == nil || !strings.Contains(said, "replaced a signing key") {
+		if said := n.second.said(); err == nil || !strings.Contains(said, "a signing key: this one stops") {
 			t.Errorf("the other node ended with %v\n%s", err, said)
 		}
 	case <-time.After(time.Minute):
