@@ -264,9 +264,15 @@ func (k *checker) look(f *seenField, text []byte, line int64) {
 	}
 }
 
+// staysEmpty: under these rules the transformation leaves what stands for no
+// value (***, 0, 不明) as it is.
+func staysEmpty(r profile.Rule) bool {
+	return r.Action != profile.Empty && r.Action != profile.Drop && r.Action != profile.DeleteText
+}
+
 // left notes a value that the profile takes out and that is still there.
 func (k *checker) left(f *seenField, rule profile.Rule, name, what string, line int64) {
-	if keeps(rule) {
+	if keeps(rule) || staysEmpty(rule) && recognise.IsPlaceholder(k.buf) {
 		return
 	}
 	k.tallies.add(name, f.where(), line, func() tally { return tally{block: true, what: what, advice: applyAdvice} })
