@@ -122,7 +122,7 @@ func identifying(syntax string, imageType, modality, burnedIn string) *builder {
 	w.el(0x00080020, "DA", "20170707").el(0x00080050, "SH", "SECRETACC").el(0x00080060, "CS", modality).el(0x00080070, "LO", "MAKER")
 	w.el(0x00080080, "LO", "SECRET HOSPITAL").el(0x00080090, "PN", "SECRET^DOCTOR").el(0x00081030, "LO", "SECRET study")
 	w.seq(0x00081140, inner, false).seq(0x00082112, deep, true).el(0x00090010, "LO", "SECRET").el(0x00091001, "UN", "SECRET")
-	w.el(0x00100010, "PN", "SECRET^TARO=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B=\x1b$B$d$^$@\x1b(B^\x1b$B$?$m$&\x1b(B").el(0x00100020, "LO", "SECRET77")
+	w.raw(0x00100000, "UL", []byte("LEN!"), -1).el(0x00100010, "PN", "SECRET^TARO=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B=\x1b$B$d$^$@\x1b(B^\x1b$B$?$m$&\x1b(B").el(0x00100020, "LO", "SECRET77")
 	w.el(0x00100030, "DA", "19270707").el(0x00100040, "CS", "M").el(0x00101010, "AS", "093Y").el(0x00101030, "DS", "61.5").el(0x00104000, "LT", "SECRET comment")
 	w.el(0x00189999, "LO", "SECRET unknown").el(0x0020000D, "UI", "1.2.3.7").el(0x0020000E, "UI", "1.2.3.77").el(0x00200010, "SH", "SECRETSTUDY").el(0x00200013, "IS", "1")
 	w.short(0x00280002, 1).el(0x00280004, "CS", "MONOCHROME2").short(0x00280010, 4).short(0x00280011, 4).short(0x00280100, 8)

@@ -125,7 +125,7 @@ func TestTransform(t *testing.T) {
 				t.Errorf("the output is refused: %v", found)
 			}
 			text := plain(t, syntax, out)
-			for _, gone := range []string{"SECRET", "1.2.3.7", "20170707", "19270707", "\x1b", "STATION1", "093Y"} {
+			for _, gone := range []string{"SECRET", "1.2.3.7", "20170707", "19270707", "\x1b", "STATION1", "093Y", "LEN!"} {
 				if bytes.Contains(text, []byte(gone)) {
 					t.Errorf("%q is still there", gone)
 				}

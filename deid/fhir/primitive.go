@@ -81,9 +81,9 @@ func (w *walk) settled(e *elem, rule profile.Rule, v []byte) bool {
 	}
 	switch rule.Action {
 	case profile.Month:
-		return isDate(v) && len(v) <= len("2006-01") && e.typ != "instant"
+		return isDate(v) && len(v) <= len("2006-01") && e.typ != "instant" && bytes.Equal(cappedYear(rule, v), v)
 	case profile.Year:
-		return isDate(v) && len(v) == len("2006") && e.typ != "instant"
+		return isDate(v) && len(v) == len("2006") && e.typ != "instant" && bytes.Equal(cappedYear(rule, v), v)
 	case profile.Shift:
 		return isDate(v) // nobody can see by how much
 	case profile.Prefix3:
@@ -107,6 +107,19 @@ func (w *walk) settled(e *elem, rule profile.Rule, v []byte) bool {
 // isPseudonym reports whether v was made by a transformation: what stands for
 // nothing is left as it is.
 func isPseudonym(v []byte) bool { return recognise.IsPseudonym(v) || recognise.IsPlaceholder(v) }
+
+// cappedYear is the cap of a rule for dates instead of a date in its year or
+// before: who was born so early is of an age that stands out. It is v itself
+// where the rule has no cap.
+func cappedYear(rule profile.Rule, v []byte) []byte {
+	if rule.Cap < 1000 || rule.Cap > 9999 || len(v) < 4 {
+		return v
+	}
+	if limit := strconv.Itoa(rule.Cap); string(v[:4]) <= limit {
+		return []byte(limit)
+	}
+	return v
+}
 
 // mayStay reports whether a prefix of a postal code stands for enough people.
 func (w *walk) mayStay(prefix string) bool {

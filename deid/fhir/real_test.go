@@ -38,7 +38,10 @@ func found(t *testing.T, r scan.Result) map[string]int {
 	out := map[string]int{}
 	for _, f := range r.Findings {
 		m := countOf.FindStringSubmatch(f.Msg)
-		if !f.Block || m == nil {
+		if !f.Block { // texts of codes are said to be scanned only
+			continue
+		}
+		if m == nil {
 			t.Errorf("%+v", f)
 			continue
 		}

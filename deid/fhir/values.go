@@ -1,6 +1,8 @@
 package fhir
 
 import (
+	"bytes"
+
 	"teikyo/deid/change"
 	"teikyo/deid/jsontext"
 	"teikyo/deid/profile"
@@ -62,6 +64,10 @@ func (v *values) value(e *elem, rule profile.Rule, chars []byte) (out []byte, ok
 			return nil, false
 		}
 		chars = chars[:min(len(chars), len("2006-01-02"))]
+		if limit := cappedYear(rule, chars); !bytes.Equal(limit, chars) {
+			v.field(e.path, recognise.NoClass, rule).Value(chars)
+			return limit, true
+		}
 	case profile.Shift:
 		if !isDate(chars) || len(chars) < len("2006-01-02") {
 			v.count(e.path)

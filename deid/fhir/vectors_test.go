@@ -25,6 +25,16 @@ var transforms = []struct{ name, profile, in, out, found string }{
 		"birth-date at Patient.birthDate, full-date at Patient.deceasedDateTime, postal-code at Address.postalCode",
 	},
 	{
+		"people of 90 and over", "jp-policy",
+		`{"resourceType":"Patient","birthDate":"1927-05-21"}` + "\n" + `{"resourceType":"Patient","birthDate":"1936-01"}` + "\n" + `{"resourceType":"Patient","birthDate":"1937-01"}` + "\n",
+		`{"resourceType":"Patient","birthDate":"1936"}` + "\n" + `{"resourceType":"Patient","birthDate":"1936"}` + "\n" + `{"resourceType":"Patient","birthDate":"1937-01"}` + "\n",
+		"birth-date at Patient.birthDate",
+	},
+	{
+		"a patient of 90 and over, safe harbor", "us-safe-harbor",
+		`{"resourceType":"Patient","birthDate":"1927"}`, `{"resourceType":"Patient","birthDate":"1936"}`, "birth-date at Patient.birthDate",
+	},
+	{
 		"patient of a limited data set", "us-limited-data-set",
 		`{"resourceType":"Patient","name":[{"text":"A B"}],"birthDate":"1950-05-21","address":[{"city":"Emporia","postalCode":"66801"}]}`,
 		`{"resourceType":"Patient","birthDate":"1950-05-21","address":[{"city":"Emporia","postalCode":"66801"}]}`,
