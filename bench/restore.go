@@ -216,6 +216,9 @@ func (h *house) timeRestore(ctx context.Context) error {
 			return nil
 		}
 	}
+	if err := os.RemoveAll(file); err != nil { // of an earlier run of a kept house
+		return err
+	}
 	took, err := timed(run("backup", "--data", data, "-o", file))
 	if err != nil {
 		return err
