@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -131,17 +130,4 @@ key-encryption key of their time.`,
 	cmd.Flags().StringVar(&reason, "reason", "", "why")
 	requireFlags(cmd, "reason")
 	return cmd
-}
-
-// openBundle opens a file that export or create --offline made.
-func (c *cli) openBundle(path, identity string) (*rekey.Bundle, error) {
-	id, err := c.readIdentity(identity)
-	if err != nil {
-		return nil, err
-	}
-	sealed, err := os.ReadFile(path)
-	if err != nil {
-		return nil, models.Wrap(models.Invalid, err, "the file with the keys cannot be read")
-	}
-	return rekey.OpenBundle(sealed, id)
 }

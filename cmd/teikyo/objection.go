@@ -16,8 +16,8 @@ import (
 func (c *cli) objectionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "objection", Short: "People who objected, and are left out of what is transformed", Args: noArgs, RunE: showHelp,
-		Long: `People who objected are left out when files are transformed ("teikyo deid apply",
-and registration with --transform). They are told by their keys in the source
+		Long: `People who objected are left out when files are transformed ("teikyo deid apply"
+with the file of "teikyo deid key export"). They are told by their keys in the source
 files: chart numbers and the like. The server keeps keyed hashes of these keys,
 never the keys.`,
 	}
