@@ -6,8 +6,8 @@
 // registered. CheckText looks at words that people type: titles, descriptions,
 // file paths.
 //
-// The gate reads CSV and TSV. Every other format, recognised by its contents
-// and never by its file name, gets the verdict WaiverRequired.
+// The formats that the gate reads stand in formats.go. Every other one, recognised
+// by its contents and never by its file name, gets the verdict WaiverRequired.
 //
 // Its neighbours: deid/table turns bytes into cells (encoding, dialect,
 // quoting); deid/recognise knows what an identifier looks like, by the name of
