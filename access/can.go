@@ -32,6 +32,12 @@ const (
 	ApproveKey      Act = "approve a recipient key"
 	RevokeKey       Act = "revoke a recipient key"
 
+	AddDestination     Act = "add a destination"
+	ApproveDestination Act = "approve a destination"
+	RevokeDestination  Act = "revoke a destination"
+	ReadDelivery       Act = "read deliveries"
+	ManageDelivery     Act = "manage deliveries"
+
 	PublishNotice Act = "publish a notice"
 
 	ReadRequest    Act = "read requests"
@@ -129,6 +135,12 @@ var rights = map[Act]map[models.Role]reach{
 	ProveKey:        withRecipient(models.Administrator, models.Manager),
 	ApproveKey:      staff(models.Administrator),
 	RevokeKey:       withRecipient(models.Administrator, models.Manager),
+
+	AddDestination:     staff(models.Administrator, models.Manager),
+	ApproveDestination: staff(models.Administrator),
+	RevokeDestination:  staff(models.Administrator, models.Manager),
+	ReadDelivery:       everyone(own),
+	ManageDelivery:     staff(models.Administrator, models.Manager),
 
 	PublishNotice: staff(models.Administrator, models.Manager),
 

@@ -40,6 +40,11 @@ add a recipient key                   yyny yyny dddd ynny
 prove a recipient key                 yyny yyny dddd ynny
 approve a recipient key               yyny dddd dddd dnnd
 revoke a recipient key                yyny yyny dddd ynny
+add a destination                     yyny yyny dddd dnnd
+approve a destination                 yyny dddd dddd dnnd
+revoke a destination                  yyny yyny dddd dnnd
+read deliveries                       yyny yyny yyny ynny
+manage deliveries                     yyny yyny dddd dnnd
 publish a notice                      yyny yyny dddd dnnd
 read requests                         yyny yyny yyny ynny
 create a request                      yyny yyny dddd ynny

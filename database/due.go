@@ -73,6 +73,8 @@ func (db *DB) ForgetRecipient(ctx context.Context, id string) error {
 		tx.Exec("DELETE FROM agreement_documents WHERE agreement_id IN (SELECT id FROM agreements WHERE recipient_id = ?)", id).Error,
 		tx.Exec("UPDATE agreements SET handlers = '[]', places = '[]', document_name = '', end_reason = '' WHERE recipient_id = ?", id).Error,
 		tx.Exec("UPDATE recipient_keys SET holder = '' WHERE recipient_id = ?", id).Error,
+		tx.Exec(`UPDATE destinations SET state = 'revoked', url = '', host_keys = '[]', public_key = '', reason = '', kek_id = '', secret = ?
+			WHERE recipient_id = ?`, []byte{}, id).Error,
 		tx.Exec(`UPDATE users SET name = '', email = id || '@removed.invalid', password_hash = '', invite_hash = ''
 			WHERE recipient_id = ? AND state = 'disabled'`, id).Error,
 	)

@@ -19,13 +19,13 @@ import (
 	"teikyo/ledger"
 	"teikyo/ledger/ledgertest"
 	"teikyo/models"
-	"teikyo/provision"
+	"teikyo/provision/dispatch"
 )
 
-// Other packages' words for what the table must be able to do.
+// Other packages' words for what the tables must be able to do.
 var (
-	_ jobs.Store      = (*database.DB)(nil)
-	_ provision.Queue = jobs.Deliveries{}
+	_ jobs.Store     = (*database.DB)(nil)
+	_ dispatch.Store = (*database.DB)(nil)
 )
 
 const (
@@ -84,7 +84,6 @@ func testJobs(t *testing.T, url func(t *testing.T) string) {
 		"a killed worker's job is taken up": (*jobBench).killedWorker,
 		"many workers":                      (*jobBench).manyWorkers,
 		"old ones are swept":                (*jobBench).swept,
-		"a provision's delivery":            (*jobBench).delivery,
 		"a list in pages":                   (*jobBench).pages,
 	} {
 		b.t = t
@@ -452,16 +451,6 @@ func (b *jobBench) swept() {
 	}
 	if n := sweep(b.now.Add(time.Second)); n != 1 || b.state("j-2") != models.JobQueued {
 		b.t.Errorf("%d jobs were removed", n)
-	}
-}
-
-func (b *jobBench) delivery() {
-	queue := jobs.Deliveries{Store: b.db, Now: func() time.Time { return b.now }, Rand: rand.Reader}
-	prov := models.Provision{ID: "p-abcdefghijklmnop", RecipientID: "r-abcdefghijklmnop", Method: models.Upload}
-	b.must(b.update(func(ctx context.Context) error { return queue.Enqueue(ctx, prov) }))
-	list, err := b.db.JobList(b.t.Context(), models.JobFilter{Kind: jobs.DeliveryKind}, models.Page{})
-	if err != nil || len(list) != 1 || list[0].IDs["provision"] != prov.ID || list[0].Destination != "upload:"+prov.RecipientID {
-		b.t.Errorf("queued %+v, %v", list, err)
 	}
 }
 

@@ -35,6 +35,10 @@ func (db *DB) Suspend(ctx context.Context, keep [2]string, reason string, at tim
 		{"UPDATE setup_code SET hash = ''", nil, nil},
 		{"UPDATE jobs SET state = ?, last_error = ?, ended_at = ? WHERE state IN (?, ?)",
 			[]any{string(models.JobCancelled), reason, now, string(models.JobQueued), string(models.JobRunning)}, &n.Jobs},
+		{"UPDATE destinations SET state = ?, approved_by = '', approved_at = 0, independence = '' WHERE state = ?",
+			[]any{string(models.DestinationAdded), string(models.DestinationApproved)}, nil},
+		{"UPDATE deliveries SET state = ?, reason = ?, ended_at = ? WHERE state IN (?, ?)",
+			[]any{string(models.DeliveryCancelled), reason, now, string(models.DeliveryQueued), string(models.DeliverySending)}, nil},
 		{"UPDATE webhooks SET state = 'disabled', reason = ? WHERE state = 'active'", []any{reason}, &n.Webhooks},
 		// Cursors of readers count from the beginning of the new log.
 		{"UPDATE webhooks SET next_index = 0", nil, nil},

@@ -59,6 +59,13 @@ func sqlOf(shelf models.WrapShelf) wrapSQL {
 			"UPDATE deid_keys SET kek_id = ?, wrapped = ? WHERE id = ? AND kek_id = ? AND wrapped = ?",
 			"SELECT count(*) FROM deid_keys WHERE id = ? AND kek_id = ? AND wrapped = ?",
 		}
+	case models.ShelfDestinations:
+		return wrapSQL{
+			"SELECT kek_id, count(*) AS n FROM destinations WHERE kek_id <> '' GROUP BY kek_id",
+			"SELECT id, kek_id, secret AS wrapped FROM destinations WHERE kek_id <> ? AND kek_id <> '' AND id > ? ORDER BY id LIMIT ?",
+			"UPDATE destinations SET kek_id = ?, secret = ? WHERE id = ? AND kek_id = ? AND secret = ?",
+			"SELECT count(*) FROM destinations WHERE id = ? AND kek_id = ? AND secret = ?",
+		}
 	}
 	panic("database: there is no shelf " + string(shelf))
 }

@@ -19,6 +19,7 @@ import (
 	"teikyo/events"
 	"teikyo/legacy"
 	"teikyo/provision"
+	"teikyo/provision/dispatch"
 	"teikyo/recipient"
 	"teikyo/rekey"
 	"teikyo/report"
@@ -33,6 +34,7 @@ type Config struct {
 	Recipients *recipient.Service
 	Provisions *provision.Service
 	Links      *provision.Links
+	Deliveries *dispatch.Desk
 	Events     *events.Feed
 	Webhooks   *events.Webhooks
 	Rekey      *rekey.Service

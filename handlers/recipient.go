@@ -28,6 +28,7 @@ func (a *api) recipientRoutes() {
 			})
 	}
 	a.recipientKeyRoutes()
+	a.destinationRoutes()
 	a.agreementRoutes()
 }
 

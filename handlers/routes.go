@@ -6,10 +6,11 @@ func (a *api) routes() {
 	// The API, under /api/v1.
 	a.accountRoutes()   // account.go: setup, sessions, users, tokens
 	a.datasetRoutes()   // dataset.go: datasets, versions, files, waivers
-	a.recipientRoutes() // recipient.go: recipients, keys, agreements
+	a.recipientRoutes() // recipient.go: recipients, keys, destinations, agreements
 	a.noticeRoutes()    // notice.go: notices, and the public page /notice
 	a.requestRoutes()   // request.go: requests
 	a.provisionRoutes() // provision.go: provisions, receipts
+	a.deliveryRoutes()  // delivery.go: uploads under way
 	a.reportRoutes()    // report.go: reports, samples
 	a.importRoutes()    // imports.go: an earlier register
 	a.linkRoutes()      // link.go: links, redeem; the landing page /d/{token}

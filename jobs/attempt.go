@@ -25,7 +25,7 @@ var errLost = errors.New("the job is not held by this worker any more")
 // to know whether it still is this worker's.
 func (r *Runner) do(ctx context.Context, j models.Job, asked <-chan struct{}) {
 	if j.Exhausted() {
-		r.settle(ctx, j, Result{Err: models.Errorf(models.Internal, "the server stopped while it worked on this"), Final: true})
+		r.settle(ctx, j, r.gaveUp(j))
 		return
 	}
 	work, lose := context.WithCancelCause(ctx)
@@ -42,6 +42,15 @@ func (r *Runner) do(ctx context.Context, j models.Job, asked <-chan struct{}) {
 		return
 	}
 	r.settle(ctx, j, result)
+}
+
+// gaveUp is the outcome of a job whose last worker died.
+func (r *Runner) gaveUp(j models.Job) Result {
+	result := Result{Err: models.Errorf(models.Internal, "the server stopped while it worked on this"), Final: true}
+	if mourner, ok := r.Workers[j.Kind].(Mourner); ok {
+		result.Record = mourner.GaveUp(j)
+	}
+	return result
 }
 
 // work calls the worker; a panic is a failed attempt.

@@ -24,7 +24,7 @@ func TestPause(t *testing.T) {
 	})
 	r := &Runner{Jitter: func() float64 { return 1 }}
 	var all time.Duration
-	for failures := range maxDeliveryFailures - 1 {
+	for failures := range MaxDeliveryFailures - 1 {
 		all += r.pause(failures + 1)
 	}
 	if all < 24*time.Hour || all > 72*time.Hour {

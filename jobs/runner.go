@@ -41,6 +41,13 @@ type Worker interface {
 	Work(ctx context.Context, j models.Job) Result
 }
 
+// Mourner is a Worker that wants to know of jobs whose last attempt died with its
+// process.
+type Mourner interface {
+	// GaveUp is the Record of such a job.
+	GaveUp(j models.Job) func(ctx context.Context, state models.JobState) error
+}
+
 // Result is what became of an attempt; the zero Result is success.
 type Result struct {
 	// Err is why it did not work; its models.Error message is kept in the row, so

@@ -121,10 +121,11 @@ func contexts() map[models.WrapShelf]func(models.Wrapped) ([]byte, error) {
 			c, err := intake.WrapContext(models.SealedFile{ID: w.ID, State: w.State, PayloadSHA256: w.PayloadSHA256})
 			return c.Bytes(), err
 		},
-		models.ShelfDocuments:  func(w models.Wrapped) ([]byte, error) { return recipient.DocumentContext(w.ID), nil },
-		models.ShelfChallenges: func(w models.Wrapped) ([]byte, error) { return recipient.ChallengeContext(w.ID), nil },
-		models.ShelfWebhooks:   func(w models.Wrapped) ([]byte, error) { return models.WebhookContext(w.ID), nil },
-		models.ShelfDeidKeys:   func(w models.Wrapped) ([]byte, error) { return models.DeidKeyContext(w.ID), nil },
+		models.ShelfDocuments:    func(w models.Wrapped) ([]byte, error) { return recipient.DocumentContext(w.ID), nil },
+		models.ShelfChallenges:   func(w models.Wrapped) ([]byte, error) { return recipient.ChallengeContext(w.ID), nil },
+		models.ShelfWebhooks:     func(w models.Wrapped) ([]byte, error) { return models.WebhookContext(w.ID), nil },
+		models.ShelfDeidKeys:     func(w models.Wrapped) ([]byte, error) { return models.DeidKeyContext(w.ID), nil },
+		models.ShelfDestinations: func(w models.Wrapped) ([]byte, error) { return models.DestinationContext(w.ID), nil },
 	}
 }
 

@@ -47,16 +47,17 @@ type WrapShelf string
 // own, or a rotation would leave it behind; a test compares this list with the
 // schema.
 const (
-	ShelfSealedFiles WrapShelf = "sealed_files"        // keys of files, of uploads under way too
-	ShelfDocuments   WrapShelf = "agreement_documents" // documents of agreements
-	ShelfChallenges  WrapShelf = "recipient_keys"      // open challenges of recipient keys
-	ShelfWebhooks    WrapShelf = "webhook_secrets"     // secrets that sign webhooks
-	ShelfDeidKeys    WrapShelf = "deid_keys"           // keys of domains, under which identifiers are replaced
+	ShelfSealedFiles  WrapShelf = "sealed_files"        // keys of files, of uploads under way too
+	ShelfDocuments    WrapShelf = "agreement_documents" // documents of agreements
+	ShelfChallenges   WrapShelf = "recipient_keys"      // open challenges of recipient keys
+	ShelfWebhooks     WrapShelf = "webhook_secrets"     // secrets that sign webhooks
+	ShelfDeidKeys     WrapShelf = "deid_keys"           // keys of domains, under which identifiers are replaced
+	ShelfDestinations WrapShelf = "destinations"        // passwords and secret keys for uploads
 )
 
 // WrapShelves are all shelves.
 func WrapShelves() []WrapShelf {
-	return []WrapShelf{ShelfSealedFiles, ShelfDocuments, ShelfChallenges, ShelfWebhooks, ShelfDeidKeys}
+	return []WrapShelf{ShelfSealedFiles, ShelfDocuments, ShelfChallenges, ShelfWebhooks, ShelfDeidKeys, ShelfDestinations}
 }
 
 // Wrapped is something under the key-encryption key, wherever it stands.

@@ -26,6 +26,10 @@ var (
 		KeyProved:   {KeyApproved, KeyRevoked},
 		KeyApproved: {KeyRevoked},
 	}
+	destinationTransitions = map[DestinationState][]DestinationState{
+		DestinationAdded:    {DestinationApproved, DestinationRevoked},
+		DestinationApproved: {DestinationRevoked},
+	}
 	requestTransitions = map[RequestState][]RequestState{
 		RequestSubmitted: {RequestApproved, RequestRejected, RequestReturned, RequestWithdrawn},
 		RequestReturned:  {RequestSubmitted, RequestWithdrawn},
@@ -43,7 +47,7 @@ var (
 
 // CheckTransition returns a Conflict error when a thing of that kind may not
 // go from one state to the other.
-func CheckTransition[S VersionState | RecipientState | KeyState | RequestState | ProvisionState | UserState | DisposalState](from, to S) error {
+func CheckTransition[S VersionState | RecipientState | KeyState | RequestState | ProvisionState | UserState | DisposalState | DestinationState](from, to S) error {
 	if slices.Contains(following(from), string(to)) {
 		return nil
 	}
@@ -64,6 +68,8 @@ func following(state any) []string {
 		return words(provisionTransitions[s])
 	case UserState:
 		return words(userTransitions[s])
+	case DestinationState:
+		return words(destinationTransitions[s])
 	case DisposalState:
 		return words(disposalTransitions[s])
 	default:

@@ -86,7 +86,7 @@ func freeze(req models.Request, g ground) (text []byte, digest string, err error
 			g.rcpt.ID, g.rcpt.Name, g.rcpt.Country, g.rcpt.Address, g.rcpt.Representative,
 		},
 		Agreement: factAgreement{g.agreement.ID, g.agreement.Number, g.agreement.DocumentSHA256, g.agreement.ValidUntil},
-		Key:       g.key.Fingerprint, Method: string(req.Method), Destination: req.Destination,
+		Key:       g.key.Fingerprint, Method: string(req.Method), Destination: placeFact(req, g),
 		Purpose: string(req.Purpose), Words: req.Words, DUO: req.DUO, Basis: string(req.Basis),
 		Items: g.choice.items, Until: req.Until, Terms: g.version.TermsSHA256,
 		Notice: factNotice{g.notice.ID, g.notice.Version},

@@ -79,7 +79,7 @@ func (s *Service) commit(
 		if err := s.Store.SaveProvision(ctx, *prov); err != nil {
 			return err
 		}
-		if err := s.enqueue(ctx, *prov); err != nil {
+		if err := s.enqueue(ctx, *prov, req); err != nil {
 			return err
 		}
 		if err := s.Store.Append(ctx, approvedEntry(req, actor)); err != nil {
@@ -150,11 +150,11 @@ func (s *Service) number(ctx context.Context, class models.DataClass, at time.Ti
 }
 
 // enqueue hands the provision to what carries it; a download is fetched.
-func (s *Service) enqueue(ctx context.Context, prov models.Provision) error {
+func (s *Service) enqueue(ctx context.Context, prov models.Provision, req models.Request) error {
 	if prov.Method == models.Download {
 		return nil
 	}
-	return s.Queue.Enqueue(ctx, prov)
+	return s.Queue.Enqueue(ctx, prov, req.Destination)
 }
 
 type approvedDetails struct {

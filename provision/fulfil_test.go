@@ -276,6 +276,12 @@ func TestEveryMethodIsFulfilledTheSameWay(t *testing.T) {
 	w.notice(models.Anonymized)
 	q := &queue{}
 	w.svc.Queue, w.svc.Methods = q, models.Methods()
+	place := models.Destination{
+		ID: "dn-first", RecipientID: w.rcpt.ID, Type: models.DestinationSFTP, URL: "sftp://a@files.example.jp:22/in", HostKeys: []string{"k"},
+		State: models.DestinationApproved, AddedBy: "u-mia", ApprovedBy: "u-ben",
+	}
+	place.Config = place.ConfigDigest()
+	w.save(func(ctx context.Context) error { return w.db.SaveDestination(ctx, place) })
 	for _, method := range models.Methods() {
 		draft := w.draft("ds-claims")
 		draft.Method = method
@@ -367,7 +373,7 @@ func TestTestDataIsMarked(t *testing.T) {
 	}
 }
 
-func (q *queue) Enqueue(_ context.Context, prov models.Provision) error {
+func (q *queue) Enqueue(_ context.Context, prov models.Provision, _ string) error {
 	q.provs = append(q.provs, prov)
 	return nil
 }

@@ -16,7 +16,8 @@ type ground struct {
 	rcpt      models.Recipient
 	agreement models.Agreement
 	key       models.RecipientKey
-	notice    models.Notice // zero when the class has none
+	notice    models.Notice      // zero when the class has none
+	place     models.Destination // of an upload
 	waivers   []models.Waiver
 	choice    choice
 }
@@ -66,6 +67,7 @@ func (s *Service) ground(ctx context.Context, req models.Request, now time.Time)
 		return err
 	})
 	load(func() error { g.key, err = s.Store.RecipientKey(ctx, req.KeyID); return named(err, "key", req.KeyID) })
+	load(func() error { g.place, err = s.place(ctx, req); return err })
 	load(func() error { g.waivers, err = s.waivers(ctx, g.version, now); return err })
 	load(func() error {
 		g.notice, err = s.Store.CurrentNotice(ctx, g.ds.Class)
@@ -102,6 +104,7 @@ func (s *Service) check(req models.Request, g ground, now time.Time) error {
 		func() error { return s.checkRecipient(g.rcpt, now) },
 		func() error { return s.checkAgreement(req, g, now) },
 		func() error { return s.checkKey(g, now) },
+		func() error { return checkPlace(req, g) },
 		func() error { return checkNotice(req, g) },
 		func() error { return s.checkUntil(req.Until, g, now) },
 	} {

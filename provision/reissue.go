@@ -59,7 +59,10 @@ func (s *Service) Reissue(ctx context.Context, actor access.Actor, id, key strin
 		}
 		entry = s.provisionEntry(ledger.ProvisionReissued, *current, actor, rec)
 		entry.IDs["second"] = req.RequestedBy
-		return s.Store.Append(ctx, entry)
+		if err := s.Store.Append(ctx, entry); err != nil {
+			return err
+		}
+		return s.enqueue(ctx, *current, req)
 	})
 	if err != nil {
 		return models.Provision{}, err

@@ -247,7 +247,11 @@ func (s *Service) resolve(ctx context.Context, d Draft) (models.Request, error) 
 		return req, err
 	}
 	key, err := s.resolveKey(ctx, d.RecipientID, d.Key)
+	if err != nil {
+		return req, err
+	}
 	req.KeyID, req.KeyFingerprint = key.ID, key.Fingerprint
+	req.Destination, err = s.resolvePlace(ctx, d)
 	return req, err
 }
 

@@ -90,6 +90,8 @@ type Recipients interface {
 	Agreements(ctx context.Context, recipientID string, page models.Page) ([]models.Agreement, error)
 	RecipientKey(ctx context.Context, id string) (models.RecipientKey, error)
 	RecipientKeys(ctx context.Context, recipientID string) ([]models.RecipientKey, error)
+	Destination(ctx context.Context, id string) (models.Destination, error)
+	Destinations(ctx context.Context, recipientID string) ([]models.Destination, error)
 }
 
 // People says whether two people may decide together (access.Service).
@@ -106,8 +108,9 @@ type Receipts interface {
 
 // Queue takes the deliveries of the methods other than download.
 type Queue interface {
-	// Enqueue is part of the transaction of ctx.
-	Enqueue(ctx context.Context, prov models.Provision) error
+	// Enqueue is part of the transaction of ctx. destination is the id of where an
+	// upload goes. A parcel that was made anew is queued again.
+	Enqueue(ctx context.Context, prov models.Provision, destination string) error
 }
 
 // Service holds the use cases. Every field must be set unless it says that it

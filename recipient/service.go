@@ -19,6 +19,7 @@ type Store interface {
 	Recipients
 	Agreements
 	Keys
+	Destinations
 }
 
 // Changes are transactions: rows and their ledger entries commit together.
@@ -63,6 +64,8 @@ type Service struct {
 	Store  Store
 	People People
 	KEK    crypto.KEK
+	// Ways are the types of destinations that can be entered; nil: none.
+	Ways map[models.DestinationType]Way
 	// Issuer gives the issuer's origin, which challenges name, and the
 	// fingerprint of the issuer file, which approvals record.
 	Issuer func() (origin, fingerprint string)

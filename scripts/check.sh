@@ -14,6 +14,7 @@ install_packages() {
 	local missing=()
 	command -v age >/dev/null || missing+=(age)
 	command -v ssh-keygen >/dev/null || missing+=(openssh-client)
+	[ -x /usr/sbin/sshd ] || missing+=(openssh-server)
 	command -v sha256sum >/dev/null || missing+=(coreutils)
 	command -v curl >/dev/null || missing+=(curl ca-certificates)
 	command -v jq >/dev/null || missing+=(jq)

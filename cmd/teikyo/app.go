@@ -29,6 +29,7 @@ import (
 	"teikyo/legacy"
 	"teikyo/models"
 	"teikyo/provision"
+	"teikyo/provision/dispatch"
 	"teikyo/recipient"
 	"teikyo/rekey"
 	"teikyo/report"
@@ -70,6 +71,7 @@ type app struct {
 	recipients *recipient.Service
 	provisions *provision.Service
 	links      *provision.Links
+	deliveries *dispatch.Desk
 	feed       *events.Feed
 	webhooks   *events.Webhooks
 	rekey      *rekey.Service

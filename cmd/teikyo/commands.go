@@ -11,7 +11,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.agreementCommand(),
 		c.getCommand(), c.openCommand(), c.verifyCommand(), c.keygenCommand(),
 		c.demoCommand(), c.manCommand(),
-		c.noticeCommand(), c.requestCommand(), c.provisionCommand(), c.linkCommand(),
+		c.noticeCommand(), c.requestCommand(), c.provisionCommand(), c.linkCommand(), c.deliveryCommand(),
 		c.eventsCommand(), c.webhookCommand(), c.storageCommand(),
 		c.reportCommand(),
 		c.auditCommand(),

@@ -8,12 +8,16 @@ import (
 	"os"
 
 	"teikyo/dataset"
+	"teikyo/delivery"
+	"teikyo/delivery/sftp"
 	"teikyo/egress"
 	"teikyo/events"
 	"teikyo/internal/buildinfo"
 	"teikyo/jobs"
 	"teikyo/ledger"
 	"teikyo/models"
+	"teikyo/provision/dispatch"
+	"teikyo/recipient"
 )
 
 // openEvents makes what tells others, and the durable queue that it runs on.
@@ -36,7 +40,7 @@ func (a *app) openEvents(ctx context.Context) error {
 		},
 		Agent: "teikyo/" + buildinfo.Version(), Failed: func(err error) { a.log.Error("webhooks", "error", err) },
 	}
-	workers := map[string]jobs.Worker{events.WebhookKind: a.webhooks, dataset.RecheckKind: a.datasets}
+	workers := map[string]jobs.Worker{events.WebhookKind: a.webhooks, dataset.RecheckKind: a.datasets, jobs.DeliveryKind: a.openDeliveries(guard)}
 	if err := a.openSyslog(ctx, guard, workers); err != nil {
 		return err
 	}
@@ -44,10 +48,21 @@ func (a *app) openEvents(ctx context.Context) error {
 		Store: a.db, Workers: workers, Now: a.clock.Now, Name: hostName(),
 		Failed: func(err error) { a.log.Error("queue", "error", err) },
 	}
-	a.webhooks.Queued = queue.Wake
+	a.webhooks.Queued, a.deliveries.Queued = queue.Wake, queue.Wake
 	a.db.OnRevoke(queue.Wake)
 	a.loops = append(a.loops, queue.Run, func(ctx context.Context) error { return a.webhooks.Run(ctx, a.feed) })
 	return nil
+}
+
+// openDeliveries makes the desk of deliveries, and the ways that it sends by.
+func (a *app) openDeliveries(guard egress.Guard) *dispatch.Desk {
+	way := &sftp.Channel{Dial: guard.DialContext}
+	a.recipients.Ways = map[models.DestinationType]recipient.Way{models.DestinationSFTP: way}
+	a.deliveries = &dispatch.Desk{
+		Store: a.db, KEK: a.kek, Channels: map[models.DestinationType]delivery.Channel{models.DestinationSFTP: way},
+		Now: a.clock.Now, Rand: a.rand, Moved: a.metrics.delivered,
+	}
+	return a.deliveries
 }
 
 func hostName() string {

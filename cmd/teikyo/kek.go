@@ -70,10 +70,11 @@ func wrapContexts() map[models.WrapShelf]func(models.Wrapped) ([]byte, error) {
 			bound, err := intake.WrapContext(models.SealedFile{ID: w.ID, State: w.State, PayloadSHA256: w.PayloadSHA256})
 			return bound.Bytes(), err
 		},
-		models.ShelfDocuments:  func(w models.Wrapped) ([]byte, error) { return recipient.DocumentContext(w.ID), nil },
-		models.ShelfChallenges: func(w models.Wrapped) ([]byte, error) { return recipient.ChallengeContext(w.ID), nil },
-		models.ShelfWebhooks:   webhook,
-		models.ShelfDeidKeys:   func(w models.Wrapped) ([]byte, error) { return models.DeidKeyContext(w.ID), nil },
+		models.ShelfDocuments:    func(w models.Wrapped) ([]byte, error) { return recipient.DocumentContext(w.ID), nil },
+		models.ShelfChallenges:   func(w models.Wrapped) ([]byte, error) { return recipient.ChallengeContext(w.ID), nil },
+		models.ShelfWebhooks:     webhook,
+		models.ShelfDeidKeys:     func(w models.Wrapped) ([]byte, error) { return models.DeidKeyContext(w.ID), nil },
+		models.ShelfDestinations: func(w models.Wrapped) ([]byte, error) { return models.DestinationContext(w.ID), nil },
 	}
 }
 

@@ -21,6 +21,7 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	sent     *prometheus.CounterVec
+	uploaded prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -35,8 +36,14 @@ func newMetrics() *metrics {
 		sent: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "teikyo_http_sent_bytes_total", Help: "Bytes of answers, by route.",
 		}, []string{"route"}),
+		uploaded: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "teikyo_delivery_sent_bytes_total", Help: "Bytes that destinations of uploads acknowledged.",
+		}),
 	}
 }
+
+// delivered counts bytes of an upload.
+func (m *metrics) delivered(n int64) { m.uploaded.Add(float64(n)) }
 
 // observe counts one answered request.
 func (m *metrics) observe(method, route string, status int, sent int, took time.Duration) {
@@ -65,7 +72,7 @@ func (a *app) metricsHandler() (http.Handler, error) {
 	}
 	for _, c := range []prometheus.Collector{
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		a.metrics.requests, a.metrics.seconds, a.metrics.sent,
+		a.metrics.requests, a.metrics.seconds, a.metrics.sent, a.metrics.uploaded, deliveryStates{a},
 		gauge("teikyo_ledger_entries", "Entries in the ledger.", a.ledgerSize),
 		gauge("teikyo_syslog_behind_entries", "Ledger entries that the syslog server has not confirmed.",
 			func() float64 { return float64(a.syslog.Behind()) }),
@@ -93,6 +100,27 @@ func (a *app) metricsHandler() (http.Handler, error) {
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	return mux, nil
+}
+
+// deliveryStates counts deliveries when it is asked.
+type deliveryStates struct{ a *app }
+
+var deliveriesDesc = prometheus.NewDesc("teikyo_deliveries", "Deliveries, by state.", []string{"state"}, nil)
+
+// Describe implements prometheus.Collector.
+func (deliveryStates) Describe(to chan<- *prometheus.Desc) { to <- deliveriesDesc }
+
+// Collect implements prometheus.Collector.
+func (d deliveryStates) Collect(to chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+	defer cancel()
+	counts, err := d.a.db.DeliveryCounts(ctx)
+	if err != nil {
+		return
+	}
+	for _, state := range models.DeliveryStates() {
+		to <- prometheus.MustNewConstMetric(deliveriesDesc, prometheus.GaugeValue, float64(counts[state]), string(state))
+	}
 }
 
 func (a *app) ledgerSize() float64 {

@@ -10,7 +10,7 @@ import (
 func (c *cli) recipientCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "recipient", Short: "Organisations that may receive data", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(c.recipientApply(), c.recipientUpdate(), c.recipientApprove(), c.recipientList(), c.recipientShow(), c.recipientKeyCommand())
+	cmd.AddCommand(c.recipientApply(), c.recipientUpdate(), c.recipientApprove(), c.recipientList(), c.recipientShow(), c.recipientKeyCommand(), c.destinationCommand())
 	for verb, short := range map[string]string{
 		"reject":    "Answer an application with no",
 		"suspend":   "Stop everything that goes to a recipient, for now",

@@ -44,6 +44,7 @@ func (a *app) openServices(ctx context.Context) error {
 	if err := a.openProvisions(); err != nil {
 		return err
 	}
+	a.deliveries.Parcels = a.provisions
 	a.openDisposals()
 	return a.openRetention(ctx)
 }
@@ -57,6 +58,7 @@ func (a *app) openProvisions() error {
 		Store: a.db, Objects: a.objects, KEK: a.kek, Keys: a.keys, People: a.access, Receipts: a.db, Texts: texts,
 		Organisation: a.cfg.Issuer.Name, MayIssue: a.mayIssue, Now: a.clock.Now, Rand: a.rand, Zone: a.zone,
 		FiscalYearStart: time.Month(a.cfg.FiscalYearStart),
+		Queue:           a.deliveries, Methods: []models.Method{models.Download, models.Upload},
 	}
 	a.links = &provision.Links{
 		Store: a.db, Parcels: a.provisions, Keys: a.keys, Texts: texts, Organisation: a.cfg.Issuer.Name,
@@ -83,7 +85,7 @@ func (a *app) openHandler(context.Context) error {
 		return models.Wrap(models.Invalid, nil, err.Error())
 	}
 	a.handler, err = handlers.New(handlers.Config{
-		Access: a.access, Datasets: a.datasets, Recipients: a.recipients, Provisions: a.provisions, Links: a.links,
+		Access: a.access, Datasets: a.datasets, Recipients: a.recipients, Provisions: a.provisions, Links: a.links, Deliveries: a.deliveries,
 		Reports: a.reports, Audit: a.audit, Imports: a.imports, Events: a.feed, Webhooks: a.webhooks, Rekey: a.rekey, Disposals: a.disposals,
 		Ledger: a.db, Issuer: a, Health: a, Answers: a.db, Turns: a.db,
 		PublicURL: a.publicURL, TrustedProxies: proxies, Log: a.log, Now: a.clock.Now, Version: buildinfo.Version(),
