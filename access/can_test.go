@@ -74,6 +74,11 @@ rotate keys                           yyny dddd dddd dnnd
 read webhooks                         yyny dddd yyny dnnd
 manage webhooks                       yyny dddd dddd dnnd
 operate the server                    yyny dddd dddd dnnd
+read how many people objected         yyny yyny yyny dnnd
+add people who objected               yyny yyny dddd dnnd
+read the domains of replaced identifiers  yyny yyny yyny dnnd
+use the key of a domain               yyny yyny dddd dnnd
+destroy the key of a domain           yyny dddd dddd dnnd
 `
 
 const ownID, foreignID = "r-own", "r-foreign"
