@@ -135,7 +135,7 @@ func TestDocumentIsComplete(t *testing.T) {
 				t.Errorf("%s: %s is not described", name, part)
 			}
 		}
-		wants := strings.HasPrefix(name, "POST ") && len(op.Security) > 0
+		wants := strings.HasPrefix(name, "POST ") && len(op.Security) > 0 && op.ID != "objection-add" // see ownKeys
 		if op.has("header", idempotencyHeader) != wants {
 			t.Errorf("%s: %s is described: %v", name, idempotencyHeader, !wants)
 		}
