@@ -48,7 +48,8 @@ func New(ctx context.Context, p *profile.Profile, keys Keys, objections Objectio
 	t := &Changer{ctx: ctx, profile: p, objections: objections, keys: map[string][]byte{}, domain: domain, byName: map[string]*Field{}}
 	for _, d := range domains(p, domain) {
 		if keys == nil {
-			return nil, models.Errorf(models.Invalid, "the profile %s makes pseudonyms; name a domain for their key", p.Name)
+			return nil, models.Errorf(models.Invalid, "the profile %s makes pseudonyms; name their domain and a file with its key (--domain NAME --keys FILE), "+
+				"or have a key made that is forgotten at the end (--domain NAME --destroy-key)", p.Name)
 		}
 		key, err := keys.Key(ctx, d)
 		if err != nil {
@@ -120,9 +121,26 @@ func (t *Changer) Field(format, name string, class recognise.Class, fallback pro
 	} else if r, ok := t.profile.ClassRule(class); ok && class != recognise.NoClass {
 		f.Rule = r
 	}
+	if t.keyless(f.Rule) {
+		f.Rule = profile.Rule{Action: profile.Empty}
+	}
 	t.byName[id] = f
 	t.fields = append(t.fields, f)
 	return f
+}
+
+// keyless reports whether a rule needs a key that this run does not have: one
+// that a format brought along and no profile names. A hash without a secret
+// could be tried with every number there is, so that such values are taken out.
+func (t *Changer) keyless(r profile.Rule) bool {
+	if r.Action != profile.Rekey && r.Action != profile.Shift {
+		return false
+	}
+	d := r.Domain
+	if d == "" {
+		d = t.domain
+	}
+	return len(t.keys[d]) == 0
 }
 
 // Column is Field for a column of a table: columns may have the same name. shown
