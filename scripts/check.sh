@@ -33,7 +33,7 @@ install_packages() {
 }
 
 install_tools() {
-	# The newest stock age beside Debian's, and the second implementation of the format.
+	# The newest stock age beside Debian's.
 	[ -x "$tools/bin/age-1.3.2" ] || {
 		GOBIN=$tools/bin go install filippo.io/age/cmd/age@v1.3.2 filippo.io/age/cmd/age-keygen@v1.3.2
 		mv "$tools/bin/age" "$tools/bin/age-1.3.2"
@@ -46,8 +46,10 @@ install_tools() {
 		GOBIN=$tools/bin go install github.com/Shopify/toxiproxy/v2/cmd/server@v2.5.0
 		mv "$tools/bin/server" "$tools/bin/toxiproxy-server"
 	}
-	[ -d "$tools/node_modules/age-encryption" ] ||
-		npm install --silent --no-audit --no-fund --prefix "$tools" age-encryption@0.3.1
+	# The second implementation of age, and the grammar of PowerShell.
+	[ -d "$tools/node_modules/age-encryption" ] && [ -d "$tools/node_modules/tree-sitter-powershell" ] ||
+		npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$tools" \
+			age-encryption@0.3.1 web-tree-sitter@0.27.1 tree-sitter-powershell@0.26.4
 }
 
 # One build for each system, and both processors among them; scripts/release.sh
