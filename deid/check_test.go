@@ -15,6 +15,7 @@ import (
 	"golang.org/x/text/encoding/unicode"
 
 	"teikyo/deid"
+	"teikyo/deid/profile"
 )
 
 // sharedData is the folder of real files that the project does not carry.
@@ -388,3 +389,19 @@ func TestSourceErrors(t *testing.T) {
 }
 
 const headBytes = 64 << 10
+
+// What a profile says about ages above its cap: a warning, or in us-safe-harbor a
+// block (45 CFR 164.514(b)(2)(i)(C)).
+func TestAgesAboveTheCap(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]deid.Verdict{"jp-policy": deid.VerdictWarn, "us-safe-harbor": deid.VerdictBlock} {
+		p, err := profile.Shipped(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := deid.Check(t.Context(), "a.csv", strings.NewReader("sex,age\n1,34\n2,97\n1,90\n"), p)
+		if err != nil || r.Verdict != want {
+			t.Errorf("%s: %s, %v", name, r.Verdict, err)
+		}
+	}
+}

@@ -99,6 +99,7 @@ func (r *reader) profile(root *yaml.Node) *Profile {
 		"nothing":           r.flag(&p.Nothing),
 		"thresholds":        r.thresholds(&p.Thresholds),
 		"age_cap":           number(r, &p.AgeCap, 1, 130),
+		"age_blocks":        r.flag(&p.AgeBlocks),
 		"dates":             r.oneOf(&p.Dates, "any", DatesYear),
 		"columns":           r.columns(p),
 		"formats":           r.formats(p),

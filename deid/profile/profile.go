@@ -109,8 +109,9 @@ type Profile struct {
 	Title            string                   `json:"title,omitempty"`
 	Nothing          bool                     `json:"nothing,omitempty"` // nothing is looked at; every file needs a waiver
 	Thresholds       Thresholds               `json:"thresholds"`
-	AgeCap           int                      `json:"age_cap"`         // ages above it warn; the cap itself is what a capped file holds
-	Dates            string                   `json:"dates,omitempty"` // finest date that may stay anywhere: DatesAny or DatesYear
+	AgeCap           int                      `json:"age_cap"`              // ages above it warn; the cap itself is what a capped file holds
+	AgeBlocks        bool                     `json:"age_blocks,omitempty"` // ages above the cap block
+	Dates            string                   `json:"dates,omitempty"`      // finest date that may stay anywhere: DatesAny or DatesYear
 	Columns          map[recognise.Class]Rule `json:"columns,omitempty"`
 	Formats          map[string]Format        `json:"formats,omitempty"`
 	QuasiIdentifiers []string                 `json:"quasi_identifiers,omitempty"` // names or classes of columns

@@ -22,11 +22,16 @@ func TestClassOf(t *testing.T) {
 		recognise.Insurer:      {"保険者番号", "公費負担者番号", "payer_id", "registro_ans", "operadora"},
 		recognise.NationalID:   {"ssn", "passport", "npi", "マイナンバー", "個人番号", "cpf", "rg", "driver_license", "my number"},
 		recognise.Staff:        {"doctor", "physician", "provider_name", "医師名", "主治医", "medico", "crm"},
+		recognise.Account:      {"account_number", "AccountNo", "bank_account", "license_number", "certificate no", "口座番号"},
+		recognise.Device:       {"device_id", "DeviceSerialNumber", "serial_no", "VIN", "license_plate", "車両番号", "製造番号"},
+		recognise.Network:      {"ip", "ip_address", "IPAddress", "mac_address", "URL", "website", "IPアドレス"},
+		recognise.Biometric:    {"fingerprint", "face_photo", "photo", "顔写真"},
 		recognise.FreeText:     {"comment", "notes", "コメント", "備考", "症状詳記", "observação", "laudo"},
 		recognise.Age:          {"age", "Age", "年齢", "idade"},
 		recognise.NoClass: {"drug_name", "item_name", "病名", "薬品名", "診療行為名称", "nome_medicamento", "hospital_name", "性別", "診療年月", "傷病名コード", "点数",
 			"レセプト番号", "cell_count", "doctor_visits", "capacity", "telemetry", "zipper", "workclass", "native-country", "salary-class", "", "123",
-			"stage", "acid_level", "diabetes", "行番号", "mobile_app", "data_registro", "phone_type", "sex", "race", "education", "email_flag"},
+			"stage", "acid_level", "diabetes", "行番号", "mobile_app", "data_registro", "phone_type", "sex", "race", "education", "email_flag",
+			"ip_visits", "ip_drg", "device_type", "account_type", "photo_therapy", "機器", "serial"},
 	} {
 		for _, name := range list {
 			if got := names.ClassOf(name); got != class {

@@ -19,6 +19,10 @@ const (
 	Insurer      Class = "insurer"
 	NationalID   Class = "national-id"
 	Staff        Class = "staff"
+	Account      Class = "account"   // accounts, certificates, licences (45 CFR 164.514(b)(2)(i)(J) and (K))
+	Device       Class = "device"    // vehicles, plates, devices, serial numbers ((L) and (M))
+	Network      Class = "network"   // addresses of pages and of computers ((N) and (O))
+	Biometric    Class = "biometric" // finger and voice prints, pictures of the face ((P) and (Q))
 	FreeText     Class = "free-text"
 	Age          Class = "age"
 )
@@ -26,7 +30,8 @@ const (
 // Classes are all classes, in the order of the documentation.
 func Classes() []Class {
 	return []Class{
-		PersonName, Address, PostalCode, PhoneNumber, EmailAddress, Birth, PatientID, Certificate, Insurer, NationalID, Staff, FreeText, Age,
+		PersonName, Address, PostalCode, PhoneNumber, EmailAddress, Birth, PatientID, Certificate, Insurer, NationalID, Staff,
+		Account, Device, Network, Biometric, FreeText, Age,
 	}
 }
 
@@ -34,7 +39,7 @@ func Classes() []Class {
 // values are.
 func (c Class) Direct() bool {
 	switch c {
-	case PersonName, Address, PhoneNumber, EmailAddress, PatientID, Certificate, NationalID, Staff:
+	case PersonName, Address, PhoneNumber, EmailAddress, PatientID, Certificate, NationalID, Staff, Account, Device, Network, Biometric:
 		return true
 	}
 	return false
@@ -62,6 +67,13 @@ var latinNames = map[Class][]string{
 	NationalID: {"ssn", "social security", "social security no", "passport", "driver license", "drivers license", "driver licence", "npi", "dea",
 		"my no", "cpf", "rg", "pis", "titulo eleitor", "titulo de eleitor", "cnh"},
 	Staff: {"doctor", "physician", "provider name", "doctor name", "=medico", "nome medico", "id medico", "crm", "profissional"},
+	Account: {"account no", "account id", "bank account", "iban", "certificate no", "license no", "licence no", "registration no",
+		"conta bancaria", "no conta"},
+	Device: {"vehicle id", "vehicle no", "=vin", "license plate", "licence plate", "plate no", "device id", "device no", "device serial",
+		"device serial no", "serial no", "=udi", "imei", "placa veiculo", "=placa", "chassi", "no serie"},
+	Network: {"ip address", "ip addr", "=ip", "mac address", "=url", "web address", "website", "homepage", "endereco ip"},
+	Biometric: {"fingerprint", "finger print", "voiceprint", "voice print", "face photo", "facial image", "facial photo", "=photo",
+		"photograph", "portrait", "impressao digital"},
 	FreeText: {"comment", "comments", "note", "notes", "remark", "remarks", "memo", "report", "narrative", "free text", "freetext", "observacao",
 		"observacoes", "obs", "laudo", "evolucao"},
 	Age: {"age", "idade"},
@@ -82,6 +94,10 @@ var cjkNames = map[Class][]string{
 	Insurer:    {"保険者番号", "負担者番号"},
 	NationalID: {"マイナンバー", "個人番号", "旅券番号", "パスポート番号", "免許証番号", "基礎年金番号"},
 	Staff:      {"医師名", "医師氏名", "主治医", "担当医", "医師コード", "看護師", "看護師名"},
+	Account:    {"口座番号", "証明書番号", "免許番号"},
+	Device:     {"車両番号", "車台番号", "登録ナンバー", "機器番号", "製造番号", "シリアル番号", "シリアルno"},
+	Network:    {"ipアドレス", "macアドレス", "ホームページ"},
+	Biometric:  {"顔写真", "指紋", "声紋"},
 	FreeText:   {"コメント", "備考", "所見", "摘要", "症状詳記", "メモ", "自由記載", "フリーテキスト"},
 	Age:        {"年齢", "年令"},
 }

@@ -54,6 +54,8 @@ var classWords = map[recognise.Class]string{
 	recognise.PersonName: "a person's name", recognise.Address: "an address", recognise.PhoneNumber: "a phone number",
 	recognise.EmailAddress: "an e-mail address", recognise.PatientID: "a patient or chart number",
 	recognise.Certificate: "an insurance certificate", recognise.NationalID: "a national identifier", recognise.Staff: "a member of staff",
+	recognise.Account: "an account, a certificate or a licence", recognise.Device: "a vehicle or a device",
+	recognise.Network: "an address of a page or a computer", recognise.Biometric: "a body or a face",
 }
 
 // decide turns the counts of the fields into findings.
@@ -273,7 +275,11 @@ func RuleWords(rule recognise.Rule) string { return ruleWords[rule] }
 // soft adds the warnings that concern no identifier.
 func (c *Collector) soft(f *Field) {
 	if y := f.old; y.cells > 0 {
-		c.Warn("age-over-cap", f.where, fmt.Sprintf("%s: %d ages are above %d, the first on line %d; cap them at %d",
+		tell := c.Warn
+		if c.profile.AgeBlocks {
+			tell = c.Block
+		}
+		tell("age-over-cap", f.where, fmt.Sprintf("%s: %d ages are above %d, the first on line %d; cap them at %d",
 			f.where, y.cells, c.profile.AgeCap, y.line, c.profile.AgeCap))
 	}
 	text := f.class == recognise.FreeText && f.filled > 0 && !f.kind.Keep
