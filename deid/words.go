@@ -73,7 +73,11 @@ func (r Report) textColumns(line func(int, string, ...any)) {
 		return
 	}
 	line(0, "")
-	line(0, "Columns")
+	if r.Delimiter == "" || !r.Header {
+		line(0, "Fields")
+	} else {
+		line(0, "Columns")
+	}
 	for i, c := range r.Columns {
 		class := ""
 		if c.Class != "" {

@@ -173,15 +173,52 @@ func (c *cli) sayChanges(changes change.Changes) {
 	if c.quiet {
 		return
 	}
-	fmt.Fprintf(c.out, "Changed: %d rows or records", changes.Rows)
+	fmt.Fprintf(c.out, "Read for the change: %s", countOf(changes.Rows, "row or record", "rows or records"))
 	if changes.Suppressed > 0 {
 		fmt.Fprintf(c.out, "; %d left out because the person objected", changes.Suppressed)
 	}
 	fmt.Fprintln(c.out)
+	var dropped []string
+	said := false
 	for _, f := range changes.Fields {
-		if f.Changed > 0 || f.Action == string(profile.Drop) {
+		switch {
+		case f.Action == string(profile.Drop) && f.Seen > 0:
+			dropped = append(dropped, printableLines(f.Field))
+		case f.Changed > 0:
 			io.WriteString(c.out, printableLines(fmt.Sprintf("  %s: %s, %d of %d values changed", f.Field, f.Action, f.Changed, f.Seen))+"\n")
+			said = true
 		}
 	}
+	c.sayDropped(dropped)
+	if !said && len(dropped) == 0 {
+		fmt.Fprintln(c.out, "  nothing had to be changed")
+	}
 	fmt.Fprintln(c.out)
+}
+
+// sayDropped lists the fields that went, several to a line: a DICOM file has
+// hundreds of private ones.
+func (c *cli) sayDropped(fields []string) {
+	const width = 78
+	line := fmt.Sprintf("  dropped (%d):", len(fields))
+	for i, name := range fields {
+		if i < len(fields)-1 {
+			name += ","
+		}
+		if len(line)+1+len(name) > width {
+			fmt.Fprintln(c.out, line)
+			line = "   "
+		}
+		line += " " + name
+	}
+	if len(fields) > 0 {
+		fmt.Fprintln(c.out, line)
+	}
+}
+
+func countOf(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
