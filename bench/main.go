@@ -32,7 +32,7 @@ type part struct {
 func parts() []part {
 	return []part{
 		{"ledger", ledgerPart}, {"register", registerPart}, {"provision", provisionPart}, {"download", downloadPart},
-		{"s3", s3Part}, {"nodes", nodesPart}, {"pages", pagesPart}, {"restore", restorePart},
+		{"deid", deidPart}, {"s3", s3Part}, {"nodes", nodesPart}, {"pages", pagesPart}, {"restore", restorePart},
 	}
 }
 
