@@ -73,9 +73,16 @@ CGO_ENABLED=0 go vet -trimpath ./...
 
 step "tests, with the race detector"
 go build -race ./... # on all cores, which -p 1 below does not use
-# One package at a time: many start databases, stores and servers of their own,
-# and some promise something within a second.
-go test -race -p 1 -timeout 30m ./...
+# The first ones start databases, stores and servers of their own, and some promise
+# something within a second: one package at a time, and as they mostly wait, four
+# tests at a time. The others come two by two.
+heavy='teikyo/(access|cmd/teikyo|database|dataset|handlers|provision|storage/s3)$'
+mapfile -t alone < <(go list ./... | grep -E "$heavy")
+mapfile -t others < <(go list ./... | grep -vE "$heavy")
+failed=0
+go test -race -p 1 -parallel 4 -timeout 30m "${alone[@]}" || failed=1
+go test -race -p 2 -timeout 30m "${others[@]}" || failed=1
+[ "$failed" -eq 0 ] || exit 1
 
 step "the same source gives the same program"
 bash scripts/reproducible.sh
