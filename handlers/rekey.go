@@ -79,7 +79,7 @@ type exportDeidKeysInput struct {
 }
 
 type deidBundleView struct {
-	Sealed []byte `json:"sealed" doc:"An age file, in base64."`
+	Sealed []byte `json:"sealed" doc:"An age file, in base64; given this once"`
 }
 
 func (a *api) exportDeidKeys(ctx context.Context, actor access.Actor, in *exportDeidKeysInput) (*body[deidBundleView], error) {
